@@ -1,0 +1,138 @@
+// Parsing and printing for the bench commands.
+#include "bench/command_line.hpp"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "bench/report/process.hpp"
+
+namespace plimsoll::bench {
+namespace {
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t bytes;
+};
+constexpr Unit units[] = {{"", 1},        {"B", 1},      {"KiB", 1_KiB},    {"MiB", 1_MiB},
+                          {"GiB", 1_GiB}, {"kB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}};
+
+const CLI::Validator size_check(
+    [](std::string& text) { return parse_size(text) ? std::string() : "a size like 64MiB or 1GB is wanted, not " + text; }, "SIZE");
+
+}  // namespace
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
+  for (const Unit& known : units)
+    if (known.name == unit && number <= UINT64_MAX / known.bytes) return number * known.bytes;
+  return std::nullopt;
+}
+
+void Overrides::add_to(CLI::App& app) {
+  app.add_option("--threads", threads_, "threads")->check(CLI::Range(1, 1024));
+  app.add_option("--seconds", seconds_, "how long to measure")->check(CLI::Range(0.01, 1e6));
+  app.add_option("--keys", keys_, "rows")->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
+  app.add_option("--value-bytes", value_bytes_, "bytes of a value")->check(CLI::Range(16, 4096));
+  app.add_option("--memory-budget", memory_budget_, "budget of the engine")->check(size_check);
+  app.add_option("--page-size", page_size_, "page size of a new store")->check(size_check);
+  app.add_option("--durability", durability_, "durable or relaxed commits")->check(CLI::IsMember({"durable", "relaxed"}));
+  app.add_option("--isolation", isolation_, "isolation level")
+      ->check(CLI::IsMember({"read_committed", "repeatable_read", "snapshot", "serializable"}));
+  app.add_option("--distribution", distribution_, "how rows are drawn")->check(CLI::IsMember({"uniform", "zipf"}));
+  app.add_option("--gets", gets_, "point reads in a read-only transaction")->check(CLI::Range(1, 10'000));
+  app.add_option("--open-updates", open_updates_, "recovery: updates of the transaction that the kill interrupts");
+  app.add_option("--seed", seed_, "seed of all random choices");
+  app.add_option("--path", path_, "folder for the stores (default: a fresh one, removed at the end)");
+  app.add_flag("--keep", keep_, "keep the store, and use a loaded one that is there (needs --path)");
+  app.add_flag("--load-only", load_only_, "only load the store (with --keep)");
+}
+
+Settings Overrides::apply(const Settings& defaults, std::string_view workload, const std::string& path) const {
+  static constexpr std::pair<std::string_view, Isolation> levels[] = {{"read_committed", Isolation::read_committed},
+                                                                      {"repeatable_read", Isolation::repeatable_read},
+                                                                      {"snapshot", Isolation::snapshot},
+                                                                      {"serializable", Isolation::serializable}};
+  Settings settings = defaults;
+  settings.workload = workload;
+  settings.path = path;
+  settings.threads = threads_.value_or(settings.threads);
+  settings.seconds = seconds_.value_or(settings.seconds);
+  // The interrupted transaction shrinks with the rows, unless it is given.
+  if (keys_ && settings.open_updates > 0) settings.open_updates = *keys_;
+  settings.keys = keys_.value_or(settings.keys);
+  settings.value_bytes = value_bytes_.value_or(settings.value_bytes);
+  settings.gets_per_transaction = gets_.value_or(settings.gets_per_transaction);
+  settings.open_updates = open_updates_.value_or(settings.open_updates);
+  settings.seed = seed_.value_or(settings.seed);
+  settings.keep = keep_;
+  settings.load_only = load_only_;
+  if (memory_budget_) settings.memory_budget = parse_size(*memory_budget_).value_or(settings.memory_budget);
+  if (page_size_) settings.page_size = parse_size(*page_size_).value_or(settings.page_size);
+  if (durability_) settings.durability = *durability_ == "durable" ? Durability::durable : Durability::relaxed;
+  if (distribution_) settings.distribution = *distribution_ == "zipf" ? Distribution::zipf : Distribution::uniform;
+  for (const auto& [level_name, level] : levels)
+    if (isolation_ && *isolation_ == level_name) settings.isolation = level;
+  return settings;
+}
+
+Result<std::unique_ptr<WorkFolder>> WorkFolder::make(const std::string& given, bool keep) {
+  std::error_code error;
+  if (!given.empty()) {
+    const bool existed = std::filesystem::exists(given);
+    std::filesystem::create_directories(given, error);
+    if (error) return fail_os(error.value(), "create folder {}", given);
+    return std::unique_ptr<WorkFolder>(new WorkFolder(given, !existed && !keep));
+  }
+  if (keep) return fail(ErrorCode::invalid_argument, "--keep needs --path");
+  const char* base = std::getenv("TMPDIR");
+  std::string pattern = fmt::format("{}/plimsoll-bench-XXXXXX", base != nullptr && *base != '\0' ? base : ".");
+  if (::mkdtemp(pattern.data()) == nullptr) return fail_os(errno, "create folder {}", pattern);
+  return std::unique_ptr<WorkFolder>(new WorkFolder(pattern, true));
+}
+
+WorkFolder::~WorkFolder() {
+  if (remove_) remove_folder(path_);
+}
+
+std::optional<int> parse(CLI::App& app, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    if (problem.get_exit_code() == 0) return app.exit(problem);  // --help
+    fmt::print(stderr, "{}: {} (see {} --help)\n", app.get_name(), problem.what(), app.get_name());
+    return exit_wrong_usage;
+  }
+  return std::nullopt;
+}
+
+int report_failure(std::string_view what, const Error& error) {
+  fmt::print(stderr, "{}: {}\n", what, error.message());
+  return exit_failed;
+}
+
+void print_run(const std::string& json_text, bool as_json) {
+  if (as_json) {
+    fmt::print("{}\n", json_text);
+    std::fflush(stdout);
+    return;
+  }
+  const auto run = nlohmann::ordered_json::parse(json_text);
+  PLIMSOLL_CHECK(run.is_object());
+  for (const auto& [member, value] : run.items())
+    fmt::print("{:32} {}\n", member, value.is_string() ? value.get<std::string>() : value.dump());
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+}  // namespace plimsoll::bench

@@ -1,0 +1,74 @@
+// What `plimsoll bench`, `plimsoll stress` and `compare` share on the command line: sizes, the options that override a workload's
+// defaults, and the folder that the stores live in.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "bench/workloads/settings.hpp"
+#include "plimsoll/error.hpp"
+
+namespace plimsoll::bench {
+
+inline constexpr int exit_done = 0;
+inline constexpr int exit_failed = 1;
+inline constexpr int exit_wrong_usage = 2;
+
+// "64MiB", "1GB" (10^9), "4096": bytes.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
+// Options as given; what was not given keeps the workload's default.
+class Overrides {
+ public:
+  void add_to(CLI::App& app);
+  // The workload's defaults with everything that was given.
+  Settings apply(const Settings& defaults, std::string_view workload, const std::string& path) const;
+  const std::string& path() const { return path_; }
+  bool keep() const { return keep_; }
+
+ private:
+  std::optional<unsigned> threads_;
+  std::optional<double> seconds_;
+  std::optional<std::uint64_t> keys_;
+  std::optional<std::size_t> value_bytes_;
+  std::optional<std::string> memory_budget_;
+  std::optional<std::string> page_size_;
+  std::optional<std::string> durability_;
+  std::optional<std::string> isolation_;
+  std::optional<std::string> distribution_;
+  std::optional<unsigned> gets_;
+  std::optional<std::uint64_t> open_updates_;
+  std::optional<std::uint64_t> seed_;
+  std::string path_;
+  bool keep_ = false;
+  bool load_only_ = false;
+};
+
+// The folder for stores: `given`, or a fresh one below $TMPDIR (else the current directory) that is removed at the end.
+class WorkFolder {
+ public:
+  static Result<std::unique_ptr<WorkFolder>> make(const std::string& given, bool keep);
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+  ~WorkFolder();
+  const std::string& path() const { return path_; }
+
+ private:
+  WorkFolder(std::string path, bool remove) : path_(std::move(path)), remove_(remove) {}
+  std::string path_;
+  bool remove_;
+};
+
+// Parses; on --help or wrong usage prints what is due and answers the exit status to leave with.
+std::optional<int> parse(CLI::App& app, int argc, char** argv);
+
+// One line on stderr.
+int report_failure(std::string_view what, const Error& error);
+
+// A run for people: one line of what matters, then the verdict's other members indented.
+void print_run(const std::string& json_text, bool as_json);
+
+}  // namespace plimsoll::bench

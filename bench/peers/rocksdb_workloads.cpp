@@ -1,0 +1,12 @@
+// All workloads on RocksdbEngine, compiled by themselves.
+#include "bench/peers/engines.hpp"
+#include "bench/peers/rocksdb_engine.hpp"
+#include "bench/workloads/make_workload.hpp"
+
+namespace plimsoll::bench {
+
+static_assert(EngineLike<RocksdbEngine>);
+
+std::unique_ptr<Workload> make_rocksdb(const Settings& settings) { return make_workload<RocksdbEngine>(settings); }
+
+}  // namespace plimsoll::bench

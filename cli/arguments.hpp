@@ -1,0 +1,65 @@
+// Arguments that several commands share: the store and how it is opened, the table, key ranges, the notation of keys and values.
+// Each struct is filled by the parser when the command line is read and used by the command afterwards; it must outlive the parse.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "failure.hpp"
+#include "plimsoll/plimsoll.hpp"
+
+namespace plimsoll::cli {
+
+// The table that is meant when none is named, in every command and in dumps.
+inline constexpr std::string_view default_table = "default";
+
+// A size option such as 64MiB.
+void add_size_option(CLI::App& command, const std::string& name, std::size_t& target, const std::string& help);
+
+struct StoreArguments {
+  std::string path;
+  std::string table{default_table};
+  Options options{.create_if_missing = false};
+  Durability durability = Durability::durable;
+
+  void add_store(CLI::App& command);       // STORE --memory-budget --io-backend
+  void add_table(CLI::App& command);       // --table
+  void add_durability(CLI::App& command);  // --durability
+  void add_creation(CLI::App& command);    // --create, on by default, and --page-size
+
+  Outcome<Database> open() const;
+  // not_found names the tables' command; with creation allowed the table is created too.
+  Outcome<Table> open_table(Database& db) const;
+  TransactionOptions reading() const;
+  TransactionOptions writing() const;
+};
+
+// How keys and values are written on the command line and shown: UTF-8 text, or --hex, or --base64.
+struct Notation {
+  bool hex = false;
+  bool base64 = false;
+
+  void add(CLI::App& command);
+  Outcome<std::string> decode(std::string_view argument, std::string_view what) const;
+  std::string encode(Bytes bytes) const;  // escaped text if neither is chosen
+  bool raw() const { return !hex && !base64; }
+};
+
+// --from, --to, or both as --range FROM TO. Half-open: FROM belongs to it, TO does not.
+struct RangeArguments {
+  std::optional<std::string> from;
+  std::optional<std::string> to;
+
+  void add(CLI::App& command);
+  bool given() const { return from || to; }
+  Outcome<void> decode(const Notation& notation);  // in place, once
+  Range range() const;                             // views of the decoded bounds
+};
+
+// Ends a command that opened a store: what close() cannot write is the command's failure.
+Outcome<Exit> close_store(Database& db, Exit exit = Exit::done);
+
+}  // namespace plimsoll::cli

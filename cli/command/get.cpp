@@ -1,0 +1,91 @@
+// plimsoll get: the value of one key, in pieces, so that values of any size fit the budget. With --json, --hex or --base64 the
+// value is held whole in the program's own memory.
+#include <fmt/core.h>
+
+#include <array>
+
+#include "arguments.hpp"
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "command/commands.hpp"
+#include "interchange/jsonl.hpp"
+#include "program.hpp"
+
+namespace plimsoll::cli {
+namespace {
+
+struct Arguments {
+  StoreArguments store;
+  Notation notation;
+  std::string key;
+  bool raw = false;
+};
+
+// Hands the value out piece by piece until the consumer answers false.
+Result<void> read_value(ValueReader& reader, const std::function<bool(Bytes)>& consume) {
+  static constexpr std::size_t piece_bytes = 256_KiB;
+  std::string piece(piece_bytes, '\0');
+  std::uint64_t total = 0;
+  for (;;) {
+    PLIMSOLL_ASSIGN(const std::size_t count, reader.read(piece));
+    PLIMSOLL_CHECK(count <= piece.size());
+    if (count == 0) break;
+    total += count;
+    if (!consume(Bytes(piece).substr(0, count))) return {};
+  }
+  PLIMSOLL_CHECK(total == reader.size());
+  return {};
+}
+
+Outcome<void> show_whole(ValueReader& reader, const Arguments& arguments, Bytes key, Output& output) {
+  std::string value;
+  value.reserve(reader.size());
+  PLIMSOLL_TRY(read_value(reader, [&](Bytes piece) { return value.append(piece), true; }));
+  if (output.json()) {
+    std::string line;
+    append_jsonl(line, {.key = key, .value = value});
+    output.write(line);
+  } else {
+    output.line(arguments.notation.encode(value));
+  }
+  return {};
+}
+
+Outcome<void> show(ValueReader& reader, const Arguments& arguments, Bytes key, Output& output) {
+  if (output.json() || !arguments.notation.raw()) return show_whole(reader, arguments, key, output);
+  PLIMSOLL_TRY(read_value(reader, [&](Bytes piece) { return output.write(piece), !output.failed(); }));
+  if (!arguments.raw) output.write("\n");
+  return {};
+}
+
+Outcome<Exit> run(const Arguments& arguments, Output& output) {
+  PLIMSOLL_ASSIGN(const std::string key, arguments.notation.decode(arguments.key, "key"));
+  PLIMSOLL_ASSIGN(auto db, arguments.store.open());
+  PLIMSOLL_ASSIGN(const auto table, arguments.store.open_table(db));
+  {
+    PLIMSOLL_ASSIGN(auto transaction, db.begin(arguments.store.reading()));
+    PLIMSOLL_ASSIGN(auto reader, transaction.open_reader(table, key));
+    if (!reader) {
+      return std::unexpected(Failure(
+          Exit::not_found, "not_found",
+          fmt::format("no key '{}' in the table '{}' of '{}'", arguments.key, arguments.store.table, arguments.store.path)));
+    }
+    PLIMSOLL_TRY(show(*reader, arguments, key, output));
+  }
+  return close_store(db);
+}
+
+}  // namespace
+
+void add_get(Program& program) {
+  auto* command = program.app().add_subcommand("get", "Print the value of a key");
+  auto arguments = std::make_shared<Arguments>();
+  arguments->store.add_store(*command);
+  command->add_option("KEY", arguments->key, "The key")->required();
+  arguments->store.add_table(*command);
+  arguments->notation.add(*command);
+  command->add_flag("--raw", arguments->raw, "Print the value's bytes alone, without a line feed behind them");
+  program.runs(*command, [arguments](Output& output) { return run(*arguments, output); });
+}
+
+}  // namespace plimsoll::cli

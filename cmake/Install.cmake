@@ -1,0 +1,42 @@
+# What is installed: one static library with the objects of all layers (target plimsoll::plimsoll, also inside this build), the public
+# headers, the CMake package and plimsoll.pc. The layers' own libraries and headers stay private. Included by the root CMakeLists.txt
+# after the layers and before their users.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# plimsoll_library: libplimsoll.a. The command line program may then be a target named plimsoll.
+add_library(plimsoll_library STATIC)
+foreach(layer base memory io log storage btree registry lock version txn recovery db capi)
+  if(TARGET plimsoll_${layer})
+    target_sources(plimsoll_library PRIVATE $<TARGET_OBJECTS:plimsoll_${layer}>)
+  endif()
+endforeach()
+set_target_properties(plimsoll_library PROPERTIES OUTPUT_NAME plimsoll EXPORT_NAME plimsoll LINKER_LANGUAGE CXX)
+target_compile_features(plimsoll_library INTERFACE cxx_std_23)
+target_include_directories(plimsoll_library INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+# A static library cannot carry these: whoever links it needs them. None of them is seen by a public header.
+pkg_check_modules(PLIMSOLL_URING REQUIRED IMPORTED_TARGET GLOBAL liburing)
+target_link_libraries(plimsoll_library PRIVATE fmt::fmt Threads::Threads PkgConfig::PLIMSOLL_URING
+  $<BUILD_INTERFACE:plimsoll_flags>)
+if(PLIMSOLL_SANITIZE)
+  target_link_options(plimsoll_library INTERFACE $<BUILD_INTERFACE:-fsanitize=${PLIMSOLL_SANITIZE}>)
+endif()
+if(NOT TARGET plimsoll::plimsoll)
+  add_library(plimsoll::plimsoll ALIAS plimsoll_library)
+endif()
+
+install(TARGETS plimsoll_library EXPORT plimsollTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/plimsoll DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+set(PLIMSOLL_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/plimsoll)
+install(EXPORT plimsollTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR})
+configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/plimsollConfig.cmake.in ${CMAKE_BINARY_DIR}/plimsollConfig.cmake
+  INSTALL_DESTINATION ${PLIMSOLL_CMAKE_DIR})
+# Before 1.0 a minor version may break the interface.
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/plimsollConfig.cmake ${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake DESTINATION ${PLIMSOLL_CMAKE_DIR})
+
+file(RELATIVE_PATH PLIMSOLL_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)   # ../.. or ../../..
+configure_file(${CMAKE_SOURCE_DIR}/cmake/plimsoll.pc.in ${CMAKE_BINARY_DIR}/plimsoll.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/plimsoll.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,100 @@
+// A store: one folder on disk, opened by one process at a time. Thread-safe.
+//
+//   auto db = plimsoll::Database::open("shop.plim", {.memory_budget = 256_MiB});
+//   auto accounts = db->open_table("accounts", {.create_if_missing = true});
+//   auto done = db->transact({}, [&](Transaction& tx) -> Result<void> { return tx.put(*accounts, "alice", "17"); });
+//
+// A handle that is used in a process forked after open answers invalid_argument, and closes nothing.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plimsoll/error.hpp"
+#include "plimsoll/options.hpp"
+#include "plimsoll/stats.hpp"
+#include "plimsoll/transaction.hpp"
+
+namespace plimsoll {
+
+namespace db {
+class Store;
+}
+
+// One record of the log as a consumer sees it. Views are valid during the call that hands it out.
+struct LogEntry {
+  enum class Kind : std::uint8_t { put, erase, commit, abort, prepare } kind{};
+  Lsn lsn{};
+  TxnId transaction{};
+  TreeId tree{};
+  Timestamp commit_timestamp{};
+  Bytes key{};
+  Bytes value{};          // empty when out_of_line
+  bool out_of_line = false;
+};
+
+class Database {
+ public:
+  // Opens or creates the store in folder `path`. Errors: busy (with the holder's pid), version_mismatch, corruption,
+  // memory_budget_exceeded (states the least that works), invalid_argument (names option, value and range), io_error, no_space.
+  static Result<Database> open(std::string_view path, const Options& options = {});
+
+  Database(Database&&) noexcept;
+  Database& operator=(Database&&) noexcept;
+  ~Database();  // closes
+
+  // Ends open transactions (abort), writes everything, marks the store clean. The handle is empty afterwards.
+  Result<void> close();
+
+  Result<Table> open_table(std::string_view name, const TableOptions& options = {});
+  Result<void> drop_table(std::string_view name);   // not_found; busy while a transaction has written to it
+  Result<std::vector<TableInfo>> tables();
+  Result<std::string> table_name(Table table);
+
+  Result<Transaction> begin(const TransactionOptions& options = {});
+  // Runs `body` in a transaction and commits; retries retryable errors with jittered back-off, at most 100 times.
+  Result<void> transact(const TransactionOptions& options, const std::function<Result<void>(Transaction&)>& body);
+
+  Result<void> checkpoint();
+  Result<VerifyReport> verify();
+  RecoveryReport recovery_report() const;
+  Statistics statistics() const;
+  void reset_statistics();
+  std::vector<TransactionInfo> transactions() const;
+  std::vector<WaitEdge> wait_graph() const;
+  Result<void> kill(TxnId id);
+
+  // Two-phase commit: the prepared transactions, and their ends.
+  std::vector<TransactionInfo> prepared() const;
+  Result<Timestamp> commit_prepared(Bytes global_id);
+  Result<void> abort_prepared(Bytes global_id);
+
+  // Nothing at or above this timestamp is collected until the floor is raised or removed (Timestamp{0} removes it).
+  Result<void> set_external_floor(Timestamp floor);
+  // The newest timestamp, and taking one from another node into the hybrid clock (refused beyond the skew limit of 5 s).
+  Timestamp now() const;
+  Result<void> receive(Timestamp remote);
+
+  // Calls `each` for every complete record in [from, durable_lsn()), in order, until it returns false; the answer is the position
+  // to go on from. not_found: the log was cut past `from`; the consumer must re-base.
+  Result<Lsn> read_log(Lsn from, const std::function<bool(const LogEntry&)>& each);
+  Lsn durable_lsn() const;
+  Lsn log_start() const;   // the oldest position still there
+  // Called (from a log thread) whenever durable_lsn() has advanced. One callback; an empty function removes it.
+  void on_durable(std::function<void(Lsn)> callback);
+
+  // With Options::background_threads = false: does one round of what the background threads would do. True if work was done.
+  bool run_background();
+
+  std::size_t key_bytes_max() const;
+  std::uint32_t page_size() const;
+
+ private:
+  explicit Database(std::unique_ptr<db::Store> store);
+  std::unique_ptr<db::Store> store_;
+};
+
+}  // namespace plimsoll

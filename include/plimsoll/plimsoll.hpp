@@ -1,0 +1,10 @@
+// Umbrella header: everything a user of the library needs.
+#pragma once
+
+#include "plimsoll/database.hpp"
+#include "plimsoll/error.hpp"
+#include "plimsoll/inspect.hpp"
+#include "plimsoll/options.hpp"
+#include "plimsoll/stats.hpp"
+#include "plimsoll/transaction.hpp"
+#include "plimsoll/types.hpp"

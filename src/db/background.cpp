@@ -1,0 +1,72 @@
+// The background threads of a store, and the same work on demand.
+#include <chrono>
+
+#include "db/store.hpp"
+
+namespace plimsoll::db {
+
+namespace {
+using namespace std::chrono_literals;
+constexpr auto log_writer_pause = 5ms, page_provider_pause = 5ms, housekeeper_pause = 20ms;
+constexpr double checkpoint_at_share = 0.5;   // of log_bytes_max
+}  // namespace
+
+// Relaxed and asynchronous commits reach the disk without anybody waiting for them.
+bool Store::write_log() {
+  if (log_->failed()) return false;
+  bool worked = false;
+  if (log_->durable() < log_->end()) worked = log_->flush_to(log_->end()).has_value();
+  if (auto made = log_->prepare_segment(); made && *made) worked = true;
+  return worked;
+}
+
+bool Store::provide_pages() {
+  const auto provided = pool_->run_background();
+  return collector_->run() || (provided && *provided);
+}
+
+bool Store::keep_house() {
+  bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
+  if (options_.retention.count() != 0) {
+    const std::uint64_t wall = time_->wall_ms(), back = static_cast<std::uint64_t>(options_.retention.count());
+    registry_->set_window(Timestamp{(wall > back ? wall - back : 1) << HybridClock::logical_bits});
+  }
+  if (!log_->failed() && log_->wants_cut(checkpoint_at_share)) {
+    const std::uint64_t keep = options_.log_bytes_max / 4;
+    if (auto taken = checkpointer_->take(false, keep); !taken) {
+      if (!failing_.exchange(true)) events_->add(EventKind::checkpoint, "a checkpoint failed: {}", taken.error().details());
+    } else {
+      failing_.store(false);
+      worked = true;
+    }
+  }
+  return worked;
+}
+
+bool Store::run_background() {
+  const bool wrote = write_log(), provided = provide_pages(), kept = keep_house();
+  return wrote || provided || kept;
+}
+
+void Store::start_threads() {
+  if (!options_.background_threads) return;
+  const auto loop = [this](bool (Store::*work)(), std::chrono::milliseconds pause) {
+    threads_.emplace_back([this, work, pause] {
+      while (!stopping_.load(std::memory_order_acquire)) {
+        (this->*work)();
+        std::this_thread::sleep_for(pause);
+      }
+    });
+  };
+  loop(&Store::write_log, log_writer_pause);
+  loop(&Store::provide_pages, page_provider_pause);
+  loop(&Store::keep_house, housekeeper_pause);
+}
+
+void Store::stop_threads() {
+  stopping_.store(true, std::memory_order_release);
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+}  // namespace plimsoll::db

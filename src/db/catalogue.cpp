@@ -1,0 +1,196 @@
+#include "db/catalogue.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::db {
+
+namespace {
+
+constexpr TreeId catalogue{catalogue_root};
+constexpr std::size_t name_bytes_max = 255, payload_bytes = 2048;
+constexpr std::uint64_t stamp_of_entries = 1;   // committed before everything
+
+std::uint32_t root_of(const btree::RecordView& record) {
+  PLIMSOLL_CHECK(record.value_bytes == sizeof(std::uint32_t));
+  return page_load<std::uint32_t>(record.value);
+}
+
+std::string leaf_put_data(Bytes name, Bytes value) {
+  std::array<char, 512> buffer;
+  log::Writer writer(buffer);
+  writer.number<std::uint64_t>(stamp_of_entries).number<std::uint64_t>(0).number<std::uint8_t>(0);
+  writer.number<std::uint16_t>(static_cast<std::uint16_t>(name.size())).bytes(name).bytes(value);
+  return std::string(writer.view());
+}
+
+}  // namespace
+
+// One record: the first space map page and the two roots.
+Result<void> Catalogue::format(storage::Pool& pool, storage::Space& space, log::Log& log) {
+  PLIMSOLL_ASSIGN(const storage::Reservation run, space.reserve(pages_at_creation - 1));
+  PLIMSOLL_CHECK(run.first() == catalogue_root);
+  PLIMSOLL_ASSIGN(storage::FreeFrame first, pool.take_frame());
+  PLIMSOLL_ASSIGN(storage::FreeFrame second, pool.take_frame());
+  const std::uint32_t page_bytes = pool.page_bytes();
+  std::string payload(btree::StructureChange::bytes_max(page_bytes), 0);
+  PLIMSOLL_ASSIGN(log::Credit credit, log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0));
+  storage::ExclusivePage tables = pool.create(std::move(first), storage::data_page(catalogue_root));
+  storage::ExclusivePage garbage = pool.create(std::move(second), storage::data_page(garbage_root));
+  storage::ExclusivePage map = space.latch_map(run);
+  btree::StructureChange change(log, credit, payload);
+  for (storage::ExclusivePage* page : {&tables, &garbage, &map}) change.begin(*page);
+  for (storage::ExclusivePage* page : {&tables, &garbage}) {
+    btree::Trees::format_root(page->bytes(), page_bytes);
+    change.add_image(*page);
+  }
+  change.set_space(map, catalogue_root, pages_at_creation - 1);
+  const auto span = change.finish();
+  for (storage::ExclusivePage* page : {&tables, &garbage, &map}) page->unlatch();
+  return log.flush_to(span.end);
+}
+
+Result<TreeId> Catalogue::find(Bytes name) {
+  for (;;) {
+    PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(catalogue, name));
+    const std::uint32_t root = position.record ? page_load<std::uint32_t>(position.record.value) : 0;
+    if (!position.page.still_valid()) continue;
+    if (root == 0) return fail(ErrorCode::not_found, "no table named \"{}\"", name);
+    return TreeId{root};
+  }
+}
+
+Result<TreeId> Catalogue::create(Bytes name) {
+  if (name.size() > name_bytes_max) return fail(ErrorCode::invalid_argument, "table name of {} bytes: {} are allowed", name.size(), name_bytes_max);
+  if (!name.empty() && name[0] == 0) return fail(ErrorCode::invalid_argument, "a table name must not begin with a NUL byte");
+  if (engine_.log.failed()) return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
+  MutexLock lock(mutex_);
+  if (find(name)) return fail(ErrorCode::already_exists, "table \"{}\" exists already", name);
+  PLIMSOLL_ASSIGN(const storage::Reservation page, engine_.space.reserve(1));
+  PLIMSOLL_ASSIGN(storage::FreeFrame frame, engine_.pool.take_frame());
+  const std::uint32_t page_bytes = engine_.pool.page_bytes(), root_number = page.first();
+  std::array<char, payload_bytes> payload;
+  const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
+  const Bytes value{reinterpret_cast<const char*>(&root_number), sizeof root_number};
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, deadline));
+  storage::ExclusivePage root = engine_.pool.create(std::move(frame), storage::data_page(root_number));
+  storage::ExclusivePage map = engine_.space.latch_map(page);
+  btree::StructureChange change(engine_.log, credit, payload);
+  change.begin(leaf.page());
+  change.begin(root);
+  change.begin(map);
+  btree::Trees::format_root(root.bytes(), page_bytes);
+  change.add_image(root);
+  leaf.put(name, {stamp_of_entries, 0, 0, value});
+  change.add(leaf.page(), log::Action::leaf_put, leaf_put_data(name, value));
+  change.set_space(map, root_number, 1);
+  const auto span = change.finish();
+  leaf.unlatch();
+  root.unlatch();
+  map.unlatch();
+  PLIMSOLL_TRY(engine_.log.flush_to(span.end));
+  return TreeId{root_number};
+}
+
+// The name goes at once; the pages are freed afterwards, and by the next open if that is interrupted.
+Result<void> Catalogue::drop(Bytes name) {
+  MutexLock lock(mutex_);
+  PLIMSOLL_ASSIGN(const TreeId tree, find(name));
+  const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
+  const Bytes value{reinterpret_cast<const char*>(&tree.value), sizeof tree.value};
+  const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
+  // The marker first, then the name: after a crash in between the table is dropped at the next open, and the drop was under way.
+  for (const bool adding : {true, false}) {
+    std::array<char, payload_bytes> payload;
+    PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
+    const Bytes key = adding ? Bytes(marker) : name;
+    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch_with_room(catalogue, key, value.size(), log::Log::Priority::normal, deadline));
+    btree::StructureChange change(engine_.log, credit, payload);
+    change.begin(leaf.page());
+    if (adding) {
+      leaf.put(key, {stamp_of_entries, 0, 0, value});
+      change.add(leaf.page(), log::Action::leaf_put, leaf_put_data(key, value));
+    } else {
+      leaf.erase();
+      change.add(leaf.page(), log::Action::leaf_erase, key);
+    }
+    const auto span = change.finish();
+    leaf.unlatch();
+    PLIMSOLL_TRY(engine_.log.flush_to(span.end));
+  }
+  return free_dropped(marker, tree);
+}
+
+Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
+  PLIMSOLL_TRY(engine_.trees.free_pages(tree));
+  PLIMSOLL_ASSIGN(const storage::Reservation map_of_root, engine_.space.prepare_free(tree.value));
+  std::array<char, payload_bytes> payload;
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
+                                                          engine_.time.monotonic_ns() + engine_.lock_deadline_ns));
+  PLIMSOLL_TRY(engine_.pool.read(storage::data_page(tree.value)));
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, marker));
+  PLIMSOLL_CHECK(leaf.found());
+  storage::ExclusivePage root = engine_.pool.latch_resident(storage::data_page(tree.value));
+  if (!root) return fail(ErrorCode::busy, "the root of the dropped table was evicted; the next open goes on");
+  storage::ExclusivePage map = engine_.space.latch_map(map_of_root);
+  btree::StructureChange change(engine_.log, credit, payload);
+  change.begin(leaf.page());
+  change.begin(map);
+  leaf.erase();
+  change.add(leaf.page(), log::Action::leaf_erase, marker);
+  change.clear_space(map, tree.value, 1);
+  change.finish();
+  engine_.pool.discard(std::move(root));
+  leaf.unlatch();
+  map.unlatch();
+  engine_.space.note_freed(tree.value);
+  return {};
+}
+
+Result<void> Catalogue::finish_drops() {
+  PLIMSOLL_ASSIGN(const std::vector<TableInfo> all, list(true));
+  for (const TableInfo& table : all) {
+    if (table.name.empty() || table.name[0] != 0) continue;
+    for (const TableInfo& other : all) {   // a crash between marker and name
+      if (other.tree != table.tree || other.name == table.name) continue;
+      std::array<char, payload_bytes> payload;
+      PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0));
+      PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, other.name));
+      btree::StructureChange change(engine_.log, credit, payload);
+      change.begin(leaf.page());
+      leaf.erase();
+      change.add(leaf.page(), log::Action::leaf_erase, other.name);
+      change.finish();
+    }
+    PLIMSOLL_TRY(free_dropped(table.name, table.tree));
+  }
+  return {};
+}
+
+Result<std::vector<TableInfo>> Catalogue::list(bool internal) {
+  std::vector<TableInfo> tables;
+  memory::Context context(engine_.blocks, "catalogue", 0);
+  char* buffer = context.allocate(engine_.pool.page_bytes());
+  if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory for a list of tables");
+  std::array<char, 1024> key_buffer;
+  std::optional<std::string> at;
+  for (;;) {
+    PLIMSOLL_ASSIGN(const btree::LeafCopy leaf,
+                    engine_.trees.copy_leaf(catalogue, at ? std::optional<Bytes>(*at) : std::nullopt, false, buffer, storage::Access::normal));
+    for (std::uint16_t i = 0; i < leaf.count(); ++i) {
+      const Bytes name = leaf.key(i, key_buffer.data());
+      if (internal || name.empty() || name[0] != 0) tables.push_back({std::string(name), TreeId{root_of(leaf.record(i))}});
+    }
+    const auto fence = leaf.upper_fence();
+    if (!fence) return tables;
+    at = std::string(*fence);
+  }
+}
+
+}  // namespace plimsoll::db

@@ -1,0 +1,36 @@
+// The catalogue: table name -> root page, in a tree of its own whose root is page 1. Entries are not versioned: creating and dropping a table is one
+// structure change, atomic by its log record, visible at once and durable when the call returns. Names that begin with a NUL byte are the
+// store's own: "\0drop<root>" is a table whose pages are being freed.
+//
+// Page 1: catalogue root; page 2: root of the garbage tree (txn/large_value.hpp). Entry value: u32 root page.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "plimsoll/stats.hpp"
+#include "txn/engine.hpp"
+
+namespace plimsoll::db {
+
+inline constexpr std::uint32_t catalogue_root = 1, garbage_root = 2, pages_at_creation = 3;
+
+class Catalogue {
+ public:
+  explicit Catalogue(txn::Engine& engine) : engine_(engine) {}
+
+  static Result<void> format(storage::Pool& pool, storage::Space& space, log::Log& log);   // creating a store: pages 0 to 2
+
+  Result<TreeId> find(Bytes name);                    // not_found
+  Result<TreeId> create(Bytes name);                  // already_exists
+  Result<void> drop(Bytes name);
+  Result<void> finish_drops();                        // frees what an interrupted drop left
+  Result<std::vector<TableInfo>> list(bool internal);
+
+ private:
+  Result<void> free_dropped(Bytes marker, TreeId tree);
+  txn::Engine& engine_;
+  Mutex mutex_{LatchRank::catalogue};
+};
+
+}  // namespace plimsoll::db

@@ -1,0 +1,16 @@
+// What a store takes from its surroundings, injected by tests: files, time and randomness. Must outlive the store.
+#pragma once
+
+#include "base/random.hpp"
+#include "base/time.hpp"
+#include "io/file.hpp"
+
+namespace plimsoll {
+
+struct Environment {
+  io::FileSystem* files = nullptr;
+  TimeSource* time = nullptr;
+  std::uint64_t seed = 0;   // of salts and back-off
+};
+
+}  // namespace plimsoll

@@ -1,0 +1,361 @@
+// Opening and creating a store: one function a phase.
+#include <fmt/format.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "db/store.hpp"
+#include "recovery/redo.hpp"
+#include "storage/doublewrite.hpp"
+
+namespace plimsoll::db {
+
+namespace {
+
+// Counts the forks that this process is the child of: handles made before belong to the parent.
+std::atomic<std::uint64_t> fork_count{0};
+std::uint64_t current_fork_epoch() {
+  static std::once_flag once;
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }); });
+  return fork_count.load(std::memory_order_relaxed);
+}
+
+constexpr std::uint64_t mib = std::uint64_t{1} << 20;
+constexpr std::size_t frames_least = 256;
+constexpr std::string_view files_at_creation[] = {storage::data_name, storage::doublewrite_name, storage::lock_name, storage::log_directory_name,
+                                                  "superblock.new"};
+
+std::uint32_t slots_of(const Options& options) { return options.max_transactions; }
+std::size_t ring_bytes(const Options& options) {
+  if (options.log_ring_bytes != 0) return options.log_ring_bytes;
+  return std::clamp<std::size_t>(std::bit_floor(options.memory_budget / 32), 256u << 10, 8 * mib);
+}
+std::uint64_t milliseconds_to_ns(std::chrono::milliseconds time) { return static_cast<std::uint64_t>(time.count()) * 1'000'000; }
+
+Result<void> in_range(const char* option, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
+  if (value >= least && value <= most) return {};
+  return fail(ErrorCode::invalid_argument, "option {}: {} is outside {} .. {}", option, value, least, most);
+}
+
+}  // namespace
+
+Store::Store(std::string path, const Options& options) : path_(std::move(path)), options_(options), fork_epoch_(current_fork_epoch()) {}
+
+Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options& options) {
+  std::unique_ptr<Store> store(new Store(std::string(path), options));
+  PLIMSOLL_TRY(store->check_options());
+  PLIMSOLL_TRY(store->take_environment());
+  PLIMSOLL_TRY(store->take_lock());
+  PLIMSOLL_TRY(store->open_memory());
+  PLIMSOLL_TRY(store->read_or_create());
+  PLIMSOLL_TRY(store->open_files());
+  PLIMSOLL_TRY(store->recover());
+  PLIMSOLL_TRY(store->catalogue_->finish_drops());
+  store->start_threads();
+  return store;
+}
+
+Result<void> Store::usable() const {
+  if (fork_epoch_ != current_fork_epoch())
+    return fail(ErrorCode::invalid_argument, "this handle was opened before fork; open the store anew in the child, after the parent has closed it");
+  return {};
+}
+
+Result<void> Store::check_options() const {
+  PLIMSOLL_TRY(in_range("page_size", options_.page_size, storage::page_bytes_min, storage::page_bytes_max));
+  if (!std::has_single_bit(options_.page_size)) return fail(ErrorCode::invalid_argument, "option page_size: {} is not a power of two", options_.page_size);
+  PLIMSOLL_TRY(in_range("max_transactions", options_.max_transactions, 1, 131'072));
+  PLIMSOLL_TRY(in_range("log_segment_bytes", options_.log_segment_bytes, 64u << 10, std::uint64_t{1} << 30));
+  if (!std::has_single_bit(options_.log_segment_bytes))
+    return fail(ErrorCode::invalid_argument, "option log_segment_bytes: {} is not a power of two", options_.log_segment_bytes);
+  PLIMSOLL_TRY(in_range("log_bytes_max", options_.log_bytes_max, 4 * options_.log_segment_bytes, std::uint64_t{1} << 42));
+  if (options_.log_ring_bytes != 0) {
+    PLIMSOLL_TRY(in_range("log_ring_bytes", options_.log_ring_bytes, 256u << 10, std::uint64_t{1} << 30));
+    if (!std::has_single_bit(options_.log_ring_bytes))
+      return fail(ErrorCode::invalid_argument, "option log_ring_bytes: {} is not a power of two", options_.log_ring_bytes);
+  }
+  return check_least_budget();
+}
+
+// What must be there at the same time, whatever happens: fixed tables, ring, write buffers, contexts and a few frames.
+Result<void> Store::check_least_budget() const {
+  const std::uint64_t slots = slots_of(options_);
+  const std::uint64_t fixed = slots * (sizeof(registry::Slot) + sizeof(txn::TransactionImpl) + 96) + 2 * ring_bytes(options_) + 4 * mib;
+  const std::uint64_t least = std::max<std::uint64_t>(memory::MemoryBudget::least_bytes, fixed + frames_least * options_.page_size);
+  if (options_.memory_budget >= least) return {};
+  return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}", options_.memory_budget, least);
+}
+
+Result<void> Store::take_environment() {
+  if (options_.environment != nullptr) {
+    files_ = options_.environment->files;
+    time_ = options_.environment->time;
+    seed_ = options_.environment->seed;
+    PLIMSOLL_CHECK(files_ != nullptr && time_ != nullptr);
+  } else {
+    time_ = &system_time();
+    seed_ = time_->wall_ms() ^ (time_->monotonic_ns() << 20) ^ static_cast<std::uint64_t>(getpid());
+    if (options_.io_backend != IoBackend::plain) {
+      auto uring = io::make_uring_file_system();
+      if (!uring && options_.io_backend == IoBackend::uring) return std::unexpected(uring.error());
+      if (uring) own_files_ = std::move(*uring);
+    }
+    if (!own_files_) own_files_ = io::make_plain_file_system();
+    files_ = own_files_.get();
+  }
+  events_ = std::make_unique<Events>(*time_, options_.events);
+  clock_ = std::make_unique<HybridClock>(*time_);
+  return {};
+}
+
+Result<void> Store::take_lock() {
+  PLIMSOLL_ASSIGN(const bool exists, files_->exists(path_));
+  if (!exists) {
+    if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
+    PLIMSOLL_TRY(files_->make_directory(path_));
+    const auto slash = path_.find_last_of('/');
+    PLIMSOLL_TRY(files_->sync_directory(slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash)));
+  } else {
+    // Never make files in a folder that is not ours.
+    PLIMSOLL_ASSIGN(const bool is_store, files_->exists(file(storage::superblock_name)));
+    if (!is_store) {
+      PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
+      for (const std::string& name : names)
+        if (std::find(std::begin(files_at_creation), std::end(files_at_creation), name) == std::end(files_at_creation))
+          return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, name);
+      if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
+    }
+  }
+  PLIMSOLL_ASSIGN(lock_, files_->lock(file(storage::lock_name)));
+  return {};
+}
+
+Result<void> Store::open_memory() {
+  budget_ = std::make_unique<memory::MemoryBudget>(options_.memory_budget);
+  provider_ = std::make_unique<memory::PageProvider>(*budget_);
+  const std::size_t chunk = provider_->chunk_bytes();
+  budget_->set_floor(memory::Account::contexts, std::max<std::size_t>(chunk, options_.memory_budget / 32));
+  budget_->set_floor(memory::Account::io_buffers, 2 * mib);
+  budget_->set_floor(memory::Account::versions, chunk);
+  budget_->set_floor(memory::Account::large_objects, mib / 2);
+  PLIMSOLL_ASSIGN(blocks_, memory::BlockPool::make(*provider_));
+  return {};
+}
+
+Result<void> Store::read_or_create() {
+  auto super = storage::read_superblock(*files_, path_);
+  if (!super && super.error().code() != ErrorCode::not_found) return std::unexpected(super.error());
+  if (super) {
+    if (options_.error_if_exists) return fail(ErrorCode::already_exists, "a store exists at {}", path_);
+    super_ = *super;
+    return {};
+  }
+  created_ = true;
+  PLIMSOLL_TRY(wipe_half_created());
+  Random random(seed_);
+  super_.page_bytes = static_cast<std::uint32_t>(options_.page_size);
+  super_.segment_bytes = options_.log_segment_bytes;
+  super_.salt = random.next() | 1;
+  return create();
+}
+
+// What a creation that was interrupted has left: no superblock, so it never was a store.
+Result<void> Store::wipe_half_created() {
+  const std::string directory = file(storage::log_directory_name);
+  PLIMSOLL_ASSIGN(const bool has_log, files_->exists(directory));
+  if (has_log) {
+    PLIMSOLL_ASSIGN(const auto segments, files_->list(directory));
+    for (const std::string& segment : segments) PLIMSOLL_TRY(files_->remove(directory + "/" + segment));
+  }
+  for (const std::string_view name : files_at_creation) {
+    if (name == storage::log_directory_name || name == storage::lock_name) continue;
+    PLIMSOLL_ASSIGN(const bool exists, files_->exists(file(name)));
+    if (exists) PLIMSOLL_TRY(files_->remove(file(name)));
+  }
+  return {};
+}
+
+log::LogOptions Store::log_options() const {
+  log::LogOptions options;
+  options.directory = file(storage::log_directory_name);
+  options.salt = super_.salt;
+  options.segment_bytes = super_.segment_bytes;
+  options.ring_bytes = ring_bytes(options_);
+  options.bytes_max = std::max<std::uint64_t>(options_.log_bytes_max, 4 * super_.segment_bytes);
+  return options;
+}
+
+// Everything is durable before the superblock gets its name; then the store exists.
+Result<void> Store::create() {
+  events_->add(EventKind::open_phase, "creating {}", path_);
+  PLIMSOLL_ASSIGN(data_, files_->open(file(storage::data_name), io::OpenMode::create, true));
+  PLIMSOLL_ASSIGN(doublewrite_, files_->open(file(storage::doublewrite_name), io::OpenMode::create, true));
+  PLIMSOLL_TRY(files_->make_directory(file(storage::log_directory_name)));
+  PLIMSOLL_TRY(files_->sync_directory(path_));
+  PLIMSOLL_ASSIGN(log_, log::Log::create(*files_, *provider_, metrics_, *time_, log_options(), Lsn{super_.segment_bytes}));
+  PLIMSOLL_TRY(open_pool());
+  PLIMSOLL_TRY(Catalogue::format(*pool_, *space_, *log_));
+  PLIMSOLL_TRY(pool_->write_back(log_->end()));
+  super_.clean = true;
+  super_.log_end = log_->end().value;
+  super_.clock_ceiling = clock_->local().value;
+  PLIMSOLL_TRY(data_->sync());
+  space_.reset();
+  pool_.reset();
+  log_.reset();
+  data_.reset();
+  doublewrite_.reset();
+  return storage::write_superblock(*files_, path_, super_, true);
+}
+
+Result<void> Store::open_files() {
+  PLIMSOLL_ASSIGN(data_, files_->open(file(storage::data_name), io::OpenMode::read_write, true));
+  PLIMSOLL_ASSIGN(doublewrite_, files_->open(file(storage::doublewrite_name), io::OpenMode::read_write, true));
+  PLIMSOLL_ASSIGN(const std::uint64_t bytes, data_->size());
+  if (bytes < std::uint64_t{super_.page_bytes} * pages_at_creation)
+    return fail(ErrorCode::corruption, "{} has been cut to {} bytes", file(storage::data_name), bytes);
+  return {};
+}
+
+Result<void> Store::open_log(Lsn start, Lsn end) {
+  PLIMSOLL_ASSIGN(log_, log::Log::open(*files_, *provider_, metrics_, *time_, log_options(), start, end));
+  return {};
+}
+
+Result<void> Store::open_pool() {
+  storage::PoolOptions options;
+  options.page_bytes = super_.page_bytes;
+  options.salt = super_.salt;
+  options.frames_max = options_.memory_budget / super_.page_bytes;
+  options.frames_min = frames_least;
+  PLIMSOLL_ASSIGN(pool_, storage::Pool::open(*provider_, metrics_, *this, options));
+  pool_->attach(storage::data_file, *data_);
+  PLIMSOLL_TRY(pool_->attach_doublewrite(*doublewrite_));
+  PLIMSOLL_ASSIGN(space_, storage::Space::open(*pool_, *data_, *provider_));
+  return {};
+}
+
+// Clean: the superblock knows everything. Else: analysis, redo, revert; each open starts a new incarnation.
+Result<void> Store::recover() {
+  const std::uint64_t begun = time_->monotonic_ns();
+  report_.was_clean = super_.clean;
+  if (super_.clean) {
+    clock_->raise(Timestamp{super_.clock_ceiling});
+    PLIMSOLL_TRY(open_log(Lsn{super_.log_end}, Lsn{super_.log_end}));
+    PLIMSOLL_TRY(open_pool());
+    PLIMSOLL_TRY(start_incarnation());
+    PLIMSOLL_TRY(open_transactions(super_.next_sequence, slots_of(options_)));
+    PLIMSOLL_TRY(checkpointer_->take(false, 0));   // an unclean store needs a checkpoint record to begin with
+    return remove_old_versions();
+  }
+  metrics_.add(Counter::recoveries);
+  events_->add(EventKind::open_phase, "analysing the log from the checkpoint at {}", super_.checkpoint_lsn);
+  PLIMSOLL_ASSIGN(const recovery::Analysis analysis, recovery::analyse(*files_, *provider_, log_options(), Lsn{super_.checkpoint_lsn}));
+  clock_->raise(Timestamp{analysis.clock_ceiling});
+  PLIMSOLL_ASSIGN(report_.torn_pages, storage::repair(*doublewrite_, *provider_, super_.page_bytes, super_.salt,
+                                                      [&](std::uint16_t id) { return id == storage::data_file ? data_.get() : nullptr; }));
+  metrics_.add(Counter::torn_pages_repaired, report_.torn_pages);
+  PLIMSOLL_TRY(open_log(analysis.redo_start, analysis.end));
+  PLIMSOLL_TRY(open_pool());
+  PLIMSOLL_TRY(attach_old_versions());
+  events_->add(EventKind::open_phase, "redoing from {} to {}", analysis.redo_start.value, analysis.end.value);
+  PLIMSOLL_ASSIGN(report_.records_redone, recovery::redo(*files_, *provider_, log_options(), analysis, {*pool_, space_->pages_per_map(), metrics_}));
+  report_.log_bytes = analysis.end.value - analysis.redo_start.value;
+  PLIMSOLL_TRY(start_incarnation());
+  const auto slots = std::max<std::uint32_t>(slots_of(options_), static_cast<std::uint32_t>(analysis.slots.size()));
+  PLIMSOLL_TRY(open_transactions(analysis.next_sequence, slots));
+  PLIMSOLL_TRY(adopt_unfinished(analysis));
+  PLIMSOLL_TRY(checkpointer_->take(true, 0));
+  PLIMSOLL_TRY(remove_old_versions());
+  report_.seconds = static_cast<double>(time_->monotonic_ns() - begun) / 1e9;
+  events_->add(EventKind::open_phase, "recovered: {} losers, {} prepared, {} torn pages", report_.losers, report_.prepared, report_.torn_pages);
+  return {};
+}
+
+Result<void> Store::attach_old_versions() {
+  PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
+  for (const std::string& name : names) {
+    for (std::uint32_t back = 0; back < 64; ++back) {   // incarnations since the last one that was cleaned up
+      const auto incarnation = static_cast<std::uint16_t>(super_.incarnation - back);
+      if (incarnation == 0 || name != storage::version_file_name(incarnation)) continue;
+      PLIMSOLL_ASSIGN(auto handle, files_->open(file(name), io::OpenMode::read_write, true));
+      pool_->attach(incarnation, *handle);
+      old_version_files_.emplace_back(incarnation, std::move(handle));
+    }
+  }
+  return {};
+}
+
+// The number is durable before an address can carry it.
+Result<void> Store::start_incarnation() {
+  super_.incarnation = static_cast<std::uint16_t>(super_.incarnation == 0xFFFF ? 1 : super_.incarnation + 1);
+  const std::string name = file(storage::version_file_name(super_.incarnation));
+  PLIMSOLL_ASSIGN(const bool exists, files_->exists(name));
+  if (exists) PLIMSOLL_TRY(files_->remove(name));
+  PLIMSOLL_ASSIGN(version_file_, files_->open(name, io::OpenMode::create, true));
+  PLIMSOLL_TRY(files_->sync_directory(path_));
+  pool_->attach(super_.incarnation, *version_file_);
+  return {};
+}
+
+Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t slots) {
+  PLIMSOLL_ASSIGN(registry_, registry::Registry::make(*provider_, metrics_, *clock_, *time_, slots, next_sequence));
+  trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
+  PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *provider_, *log_, metrics_, super_.incarnation));
+  chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);
+  collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_);
+  engine_.reset(new txn::Engine{*provider_, *blocks_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_, *collector_, metrics_,
+                                *clock_, *time_, TreeId{garbage_root}, super_.salt, milliseconds_to_ns(options_.transaction_deadline),
+                                milliseconds_to_ns(options_.lock_deadline)});
+  catalogue_ = std::make_unique<Catalogue>(*engine_);
+  engine_->usable = [this] { return usable(); };
+  engine_->table_name = [this](TreeId tree) { return table_name(tree); };
+  PLIMSOLL_ASSIGN(transactions_, txn::TransactionManager::make(*engine_));
+  checkpointer_ = std::make_unique<recovery::Checkpointer>(*engine_, *transactions_, [this](Lsn at) { return write_super(at, false); });
+  pool_->set_client(*this);
+  log_->set_before_flush([this]() -> Result<void> { return engine_->data_unsynced.exchange(false) ? data_->sync() : Result<void>{}; });
+  log_->set_on_durable([this](Lsn lsn) { on_durable(lsn); });
+  log_->set_on_failure([this](const Error& error) { log_failed(error); });
+  return {};
+}
+
+// The registry is rebuilt; losers are reverted, prepared ones wait for their coordinator.
+Result<void> Store::adopt_unfinished(const recovery::Analysis& analysis) {
+  for (const recovery::Recovered& found : analysis.slots) {
+    if (!found.id) continue;
+    const bool prepared = found.state == TransactionState::prepared || found.state == TransactionState::preparing;
+    registry_->adopt(found.id, prepared ? TransactionState::prepared : TransactionState::aborted);
+    const auto global_id = analysis.global_ids.find(registry::slot_of(found.id));
+    transactions_->transaction(registry::slot_of(found.id)).adopt(found.last_entry, global_id == analysis.global_ids.end() ? Bytes{} : Bytes(global_id->second));
+  }
+  for (const recovery::Recovered& found : analysis.slots) {
+    if (!found.id) continue;
+    txn::TransactionImpl& transaction = transactions_->transaction(registry::slot_of(found.id));
+    if (!transaction.needs_revert()) {
+      ++report_.prepared;
+      continue;
+    }
+    PLIMSOLL_TRY(transaction.abort());
+    ++report_.losers;
+    metrics_.add(Counter::losers_reverted);
+  }
+  return {};
+}
+
+// Nobody follows an address into an older incarnation once its unfinished transactions are ended and that is durable.
+Result<void> Store::remove_old_versions() {
+  if (report_.prepared != 0) return {};
+  for (auto& [incarnation, handle] : old_version_files_) pool_->detach(incarnation);
+  old_version_files_.clear();
+  PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
+  for (const std::string& name : names)
+    if (name.starts_with("versions.") && name != storage::version_file_name(super_.incarnation)) PLIMSOLL_TRY(files_->remove(file(name)));
+  return {};
+}
+
+}  // namespace plimsoll::db

@@ -1,0 +1,42 @@
+#include "db/store.hpp"
+
+namespace plimsoll::db {
+
+Statistics Store::statistics() const {
+  Statistics all;
+  all.memory_budget = budget_->limit();
+  all.memory_used = budget_->used();
+  for (std::size_t i = 0; i < memory::MemoryBudget::accounts; ++i) {
+    const auto account = static_cast<memory::Account>(i);
+    all.accounts.push_back({std::string(memory::name(account)), budget_->used(account), budget_->peak(account), budget_->floor(account)});
+  }
+  for (std::size_t i = 0; i < Metrics::counters; ++i)
+    all.counters.push_back({std::string(counter_facts[i].name), std::string(counter_facts[i].unit), std::string(counter_facts[i].help),
+                            metrics_.sum(static_cast<Counter>(i))});
+  const storage::Pool::Counts pages = pool_->counts();
+  Gauges gauges;
+  gauges.active_transactions = registry_->active();
+  gauges.oldest_snapshot = registry_->snapshots().size() == 0 ? 0 : registry_->snapshots().oldest();
+  gauges.commit_table_entries = registry_->commit_table().size();
+  gauges.version_pages = versions_->pages_in_use();
+  gauges.version_bytes = versions_->live_bytes();
+  gauges.version_entries_live = versions_->live_entries();
+  gauges.frames = pages.frames;
+  gauges.dirty_pages = pages.dirty;
+  gauges.data_file_pages = space_->file_pages();
+  gauges.log_bytes_on_disk = log_->bytes_on_disk();
+  gauges.durable_lsn = log_->durable().value;
+  gauges.end_lsn = log_->end().value;
+  gauges.log_cut_lsn = log_->start().value;
+  const std::uint64_t values[] = {
+#define PLIMSOLL_X(name, unit, help) gauges.name,
+      PLIMSOLL_GAUGES(PLIMSOLL_X)
+#undef PLIMSOLL_X
+  };
+  for (std::size_t i = 0; i < std::size(gauge_facts); ++i)
+    all.gauges.push_back({std::string(gauge_facts[i].name), std::string(gauge_facts[i].unit), std::string(gauge_facts[i].help), values[i]});
+  all.events = events_->newest();
+  return all;
+}
+
+}  // namespace plimsoll::db

@@ -1,0 +1,102 @@
+#include "db/store.hpp"
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::db {
+
+Store::~Store() {
+  if (!usable()) {
+    // A forked child must not touch the parent's files, threads or memory accounts: it lets go of everything without running destructors.
+    for (std::thread& thread : threads_) static_cast<void>(new std::thread(std::move(thread)));
+    return;
+  }
+  stop_threads();
+}
+
+Result<void> Store::write_super(Lsn checkpoint, bool clean) {
+  MutexLock lock(super_mutex_);
+  super_.clean = clean;
+  super_.checkpoint_lsn = checkpoint.value;
+  super_.log_end = clean ? log_->end().value : 0;
+  super_.clock_ceiling = clock_->last().value;
+  super_.next_sequence = registry_->next_sequence();
+  return storage::write_superblock(*files_, path_, super_, false);
+}
+
+Result<void> Store::checkpoint() { return checkpointer_->take(true, 0); }
+
+// Ends what runs, writes everything, and says so in the superblock. With prepared transactions the store stays unclean: recovery brings them back.
+Result<void> Store::close() {
+  PLIMSOLL_TRY(usable());
+  if (closed_) return {};
+  for (int tries = 0; !transactions_->abort_all(); ++tries) {
+    constexpr int tries_max = 10'000;
+    if (tries == tries_max) return fail(ErrorCode::busy, "transactions are still inside operations of other threads");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  stop_threads();
+  closed_ = true;
+  PLIMSOLL_TRY(log_->flush_to(log_->end()));
+  transactions_->run_background([](TxnId, const char*) {});
+  registry_->refresh_snapshots();
+  collector_->run();
+  bool unfinished = false;
+  for (const TransactionInfo& info : transactions_->list())
+    unfinished |= info.state == TransactionState::prepared || transactions_->transaction(registry::slot_of(info.id)).needs_revert();
+  PLIMSOLL_TRY(checkpointer_->take(true, 0));
+  if (unfinished) return {};
+  PLIMSOLL_TRY(pool_->write_back(log_->end()));
+  return write_super(Lsn{super_.checkpoint_lsn}, true);
+}
+
+// Eviction stamps what is committed and durable, so that a page comes back without marks that somebody would have to look up (rule 10).
+void Store::before_write(char* page, storage::FrameIndex) {
+  if (storage::kind_of(page) != storage::PageKind::node || page_load<std::uint8_t>(page + storage::at::level) != 0) return;
+  const std::uint16_t count = btree::record_count(page);
+  const std::uint64_t durable_horizon = registry_->read_only_horizon().value;
+  for (std::uint16_t i = 0; i < count; ++i) {
+    const btree::RecordView record = btree::record_at(page, i);
+    if (!registry::is_mark(record.stamp())) continue;
+    const registry::Outcome outcome = registry_->find(registry::id_of_mark(record.stamp()));
+    if (outcome.kind != registry::Outcome::Kind::committed || outcome.timestamp.value > durable_horizon) continue;
+    page_store<std::uint64_t>(const_cast<char*>(record.at), outcome.timestamp.value);
+    metrics_.add(Counter::records_stamped);
+  }
+}
+
+void Store::on_durable(Lsn lsn) {
+  registry_->note_durable(lsn);
+  transactions_->async_commits().complete(lsn);
+  std::function<void(Lsn)> callback;
+  {
+    MutexLock lock(callback_mutex_);
+    callback = durable_callback_;
+  }
+  if (callback) callback(lsn);
+}
+
+void Store::set_durable_callback(std::function<void(Lsn)> callback) {
+  MutexLock lock(callback_mutex_);
+  durable_callback_ = std::move(callback);
+}
+
+void Store::log_failed(const Error& error) {
+  events_->add(EventKind::log_failed, "the log has failed, the store is read-only: {}", error.details());
+  transactions_->async_commits().fail_all();
+}
+
+std::string Store::table_name(TreeId tree) {
+  auto tables = catalogue_->list(false);
+  if (tables)
+    for (const TableInfo& table : *tables)
+      if (table.tree == tree) return table.name.empty() ? "(default)" : table.name;
+  return std::to_string(tree.value);
+}
+
+Random Store::back_off_random() {
+  static std::atomic<std::uint64_t> calls{0};
+  return Random(seed_ + calls.fetch_add(0x9E3779B97F4A7C15ull));
+}
+
+}  // namespace plimsoll::db

@@ -1,0 +1,135 @@
+// A store and all its parts, wired. Opening happens in named phases (open.cpp), closing in reverse order of the members. No algorithms here.
+//
+// Background threads (background.cpp): the log writer (relaxed commits reach the disk within 10 ms, spare segments), the page provider (free
+// frames, collector), and the housekeeper (checkpoints, deadlines, retention). With background_threads off, run_background() does one round of each.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "db/catalogue.hpp"
+#include "db/environment.hpp"
+#include "db/events.hpp"
+#include "plimsoll/database.hpp"
+#include "recovery/analysis.hpp"
+#include "recovery/checkpoint.hpp"
+#include "storage/superblock.hpp"
+#include "txn/manager.hpp"
+
+namespace plimsoll::db {
+
+class Store final : public storage::LogGate, public storage::PageClient {
+ public:
+  static Result<std::unique_ptr<Store>> open(std::string_view path, const Options& options);
+  ~Store() override;   // as a crash would leave it, unless close() came before
+
+  Result<void> close();
+
+  // What the public API calls (database.cpp, verify.cpp, statistics.cpp).
+  Result<void> usable() const;        // not after fork
+  Result<void> checkpoint();
+  Result<VerifyReport> verify();
+  Statistics statistics() const;
+  bool run_background();
+  void reaped(TxnId id, const char* why) { events_->add(EventKind::reaped, "transaction {}: {}", id.value, why); }
+
+  txn::Engine& engine() { return *engine_; }
+  txn::TransactionManager& transactions() { return *transactions_; }
+  registry::Registry& registry() { return *registry_; }
+  Catalogue& catalogue() { return *catalogue_; }
+  log::Log& log() { return *log_; }
+  HybridClock& clock() { return *clock_; }
+  Metrics& metrics() { return metrics_; }
+  const Options& options() const { return options_; }
+  const RecoveryReport& recovery_report() const { return report_; }
+  std::uint64_t salt() const { return super_.salt; }
+  std::uint32_t page_bytes() const { return super_.page_bytes; }
+  Random back_off_random();
+  std::string table_name(TreeId tree);   // for messages
+
+  // storage::LogGate, storage::PageClient
+  Lsn durable() const override { return log_->durable(); }
+  Result<void> flush_to(Lsn lsn) override { return log_->flush_to(lsn); }
+  void before_write(char* page, storage::FrameIndex frame) override;
+  bool scratch(storage::PageKey key) const override { return versions_ && versions_->scratch(key); }
+
+  void set_durable_callback(std::function<void(Lsn)> callback);
+
+ private:
+  Store(std::string path, const Options& options);
+
+  // open.cpp: the phases, in order
+  Result<void> check_options() const;
+  Result<void> take_environment();
+  Result<void> take_lock();
+  Result<void> read_or_create();
+  Result<void> open_memory();
+  Result<void> open_files();
+  Result<void> recover();                // or nothing, after a clean close
+  Result<void> open_log(Lsn start, Lsn end);
+  Result<void> open_pool();
+  Result<void> open_transactions(std::uint64_t next_sequence, std::uint32_t slots);
+  Result<void> adopt_unfinished(const recovery::Analysis& analysis);
+  Result<void> attach_old_versions();
+  Result<void> start_incarnation();
+  Result<void> remove_old_versions();
+  void start_threads();
+  Result<void> create();
+  Result<void> wipe_half_created();
+  Result<void> check_least_budget() const;
+  std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
+  log::LogOptions log_options() const;
+  Result<void> write_super(Lsn checkpoint, bool clean);
+  void log_failed(const Error& error);
+  void on_durable(Lsn lsn);
+
+  // background.cpp
+  void stop_threads();
+  bool write_log();
+  bool provide_pages();
+  bool keep_house();
+
+  const std::string path_;
+  const Options options_;
+  const std::uint64_t fork_epoch_;
+  std::unique_ptr<io::FileSystem> own_files_;
+  io::FileSystem* files_ = nullptr;
+  TimeSource* time_ = nullptr;
+  std::uint64_t seed_ = 0;
+  std::unique_ptr<io::FileSystem::Lock> lock_;
+  storage::Superblock super_;
+  Mutex super_mutex_{LatchRank::file};
+  bool created_ = false;
+  Metrics metrics_;
+  std::unique_ptr<Events> events_;
+  std::unique_ptr<memory::MemoryBudget> budget_;
+  std::unique_ptr<memory::PageProvider> provider_;
+  std::optional<memory::BlockPool> blocks_;
+  std::unique_ptr<HybridClock> clock_;
+  std::unique_ptr<io::File> data_, doublewrite_, version_file_;
+  std::vector<std::pair<std::uint16_t, std::unique_ptr<io::File>>> old_version_files_;
+  std::unique_ptr<log::Log> log_;
+  std::unique_ptr<storage::Pool> pool_;
+  std::unique_ptr<storage::Space> space_;
+  std::unique_ptr<btree::Trees> trees_;
+  std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<version::Store> versions_;
+  std::unique_ptr<version::Chains> chains_;
+  std::unique_ptr<version::Collector> collector_;
+  std::unique_ptr<txn::Engine> engine_;
+  std::unique_ptr<txn::TransactionManager> transactions_;
+  std::unique_ptr<Catalogue> catalogue_;
+  std::unique_ptr<recovery::Checkpointer> checkpointer_;
+  RecoveryReport report_;
+  std::function<void(Lsn)> durable_callback_;
+  Mutex callback_mutex_{LatchRank::events};
+  std::atomic<bool> stopping_{false}, failing_{false};
+  bool closed_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace plimsoll::db

@@ -1,0 +1,91 @@
+// Database::verify: every tree's structure and checksums, every large value's extents, and that pages in use are exactly the pages that
+// something refers to. Exact only while nobody writes.
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/fail.hpp"
+#include "db/store.hpp"
+#include "txn/large_value.hpp"
+
+namespace plimsoll::db {
+
+namespace {
+
+// One bit a page, charged to the budget.
+class PageSet {
+ public:
+  static Result<PageSet> make(memory::PageProvider& provider, std::uint32_t pages) {
+    PageSet set;
+    PLIMSOLL_ASSIGN(set.memory_, provider.map(memory::Account::io_buffers, pages / 8 + 1));
+    set.pages_ = pages;
+    return set;
+  }
+  // False: outside the file, or there already.
+  bool add(std::uint32_t page) {
+    if (page >= pages_ || has(page)) return false;
+    memory_.data()[page / 8] = static_cast<char>(memory_.data()[page / 8] | 1 << page % 8);
+    return true;
+  }
+  bool has(std::uint32_t page) const { return page < pages_ && (memory_.data()[page / 8] >> page % 8 & 1) != 0; }
+
+ private:
+  memory::Mapping memory_;
+  std::uint32_t pages_ = 0;
+};
+
+}  // namespace
+
+Result<VerifyReport> Store::verify() {
+  constexpr std::size_t problems_max = 1000;
+  VerifyReport report;
+  const auto problem = [&](std::uint64_t page, const std::string& table, std::string_view what) {
+    if (report.problems.size() < problems_max) report.problems.push_back({std::string(storage::data_name), page, table, std::string(what)});
+  };
+  PLIMSOLL_ASSIGN(PageSet referred, PageSet::make(*provider_, space_->file_pages()));
+  const auto refer = [&](std::uint32_t page, const std::string& table) {
+    ++report.pages;
+    if (!referred.add(page)) problem(page, table, "two things refer to this page, or it lies outside the file");
+  };
+  std::vector<TableInfo> tables{{"(catalogue)", TreeId{catalogue_root}}, {"(garbage)", TreeId{garbage_root}}};
+  auto listed = catalogue_->list(true);
+  if (listed) tables.insert(tables.end(), listed->begin(), listed->end());
+  if (!listed) problem(catalogue_root, "(catalogue)", listed.error().message());
+  for (const TableInfo& table : tables) {
+    ++report.tables;
+    const auto extents = [&](Bytes descriptor) {
+      txn::LargeValue value;
+      if (!txn::LargeValue::decode(descriptor, value)) return problem(table.tree.value, table.name, "the descriptor of a large value is damaged");
+      for (std::uint32_t i = 0; i < value.count; ++i)
+        for (std::uint32_t page = 0; page < value.extent[i].pages; ++page) refer(value.extent[i].first + page, table.name);
+    };
+    const auto checked = trees_->check(
+        table.tree, [&](std::uint32_t page, std::string_view what) { problem(page, table.name, what); },
+        [&](std::uint32_t page) { refer(page, table.name); },
+        [&](Bytes key, const btree::RecordView& record) {
+          if ((record.flags & btree::flag_large) != 0) extents({record.value, record.value_bytes});
+          if (table.tree.value == garbage_root && key.size() == 4) {
+            std::uint32_t first;
+            std::memcpy(&first, key.data(), 4);
+            for (std::uint32_t page = 0; page < page_load<std::uint32_t>(record.value); ++page) refer(__builtin_bswap32(first) + page, table.name);
+          }
+        });
+    if (!checked) problem(table.tree.value, table.name, checked.error().message());
+    if (checked && table.tree.value > garbage_root) report.records += checked->records;
+  }
+  const std::uint32_t per_map = space_->pages_per_map();
+  for (std::uint32_t map = 0; map < space_->file_pages(); map += per_map) referred.add(map);
+  std::uint64_t used = 0;
+  PLIMSOLL_TRY(space_->for_each_used([&](std::uint32_t page) {
+    ++used;
+    if (!referred.has(page)) problem(page, "", "in use according to the space map, but nothing refers to it");
+  }));
+  report.free_pages = space_->file_pages() - std::min<std::uint64_t>(used, space_->file_pages());
+  for (const VerifyProblem& one : report.problems) {
+    events_->add(EventKind::corruption, "page {}: {}", one.page, one.what);
+    break;
+  }
+  return report;
+}
+
+}  // namespace plimsoll::db

@@ -1,0 +1,188 @@
+#include "memory/page_provider.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23  // Linux 5.14
+#endif
+
+namespace plimsoll::memory {
+namespace {
+
+constexpr std::size_t page_bytes = PageProvider::page_bytes;
+
+std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+void unmap(char* at, std::size_t bytes) {
+  if (bytes == 0 || munmap(at, bytes) == 0) return;
+  // The kernel has no room to split its list of mappings: the addresses stay, their memory must not.
+  PLIMSOLL_CHECK(madvise(at, bytes, MADV_DONTNEED) == 0);
+}
+
+// Null: errno says why.
+char* map_aligned(std::size_t bytes, std::size_t alignment) {
+  PLIMSOLL_DCHECK(bytes % page_bytes == 0 && alignment % page_bytes == 0);
+  const std::size_t spare = alignment - page_bytes;
+  void* mapped = mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  char* begin = static_cast<char*>(mapped);
+  const auto address = reinterpret_cast<std::uintptr_t>(begin);
+  const std::size_t before = round_up(address, alignment) - address;
+  PLIMSOLL_CHECK(before <= spare);
+  unmap(begin, before);
+  unmap(begin + before + bytes, spare - before);
+  return begin + before;
+}
+
+// A kernel without huge pages refuses both, and then there is nothing to choose.
+void choose_page_size(char* at, std::size_t bytes, std::size_t unit) {
+  madvise(at, bytes, unit % PageProvider::huge_page_bytes == 0 ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
+// Makes the range resident; 0 or an errno.
+int populate(char* at, std::size_t bytes) {
+  while (madvise(at, bytes, MADV_POPULATE_WRITE) != 0) {
+    if (errno == EINTR || errno == EAGAIN) continue;
+    if (errno != EINVAL) return errno;
+    for (std::size_t i = 0; i < bytes; i += page_bytes) *static_cast<volatile char*>(at + i) = 0;  // an older kernel
+    break;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), charge_(std::move(other.charge_)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  data_ = std::exchange(other.data_, nullptr);
+  bytes_ = std::exchange(other.bytes_, 0);
+  charge_ = std::move(other.charge_);
+  return *this;
+}
+
+Mapping::~Mapping() { release(); }
+
+void Mapping::release() {
+  PLIMSOLL_DCHECK((data_ != nullptr) == (bytes_ != 0));
+  unmap(data_, bytes_);  // before the discharge: what is charged is never less than what is held
+  charge_.release();
+  data_ = nullptr;
+  bytes_ = 0;
+}
+
+ChunkArena::ChunkArena(ChunkArena&& other) noexcept { *this = std::move(other); }
+
+ChunkArena& ChunkArena::operator=(ChunkArena&& other) noexcept {
+  if (this == &other) return *this;
+  release();
+  budget_ = std::exchange(other.budget_, nullptr);
+  account_ = other.account_;
+  data_ = std::exchange(other.data_, nullptr);
+  chunk_bytes_ = std::exchange(other.chunk_bytes_, 0);
+  chunks_ = std::exchange(other.chunks_, 0);
+  committed_ = std::move(other.committed_);
+  return *this;
+}
+
+ChunkArena::~ChunkArena() { release(); }
+
+void ChunkArena::release() {
+  if (data_ == nullptr) return;
+  const std::size_t charged = committed_chunks() * chunk_bytes_;
+  unmap(data_, chunks_ * chunk_bytes_ + PageProvider::slack_bytes);
+  budget_->discharge(account_, charged);
+  committed_ = Mapping();
+  data_ = nullptr;
+  chunks_ = 0;
+}
+
+bool ChunkArena::try_commit(std::size_t index) {
+  PLIMSOLL_CHECK(index < chunks_ && !committed(index));
+  return budget_->try_charge(account_, chunk_bytes_) && fault(index) == 0;
+}
+
+Result<void> ChunkArena::commit(std::size_t index) {
+  PLIMSOLL_CHECK(index < chunks_ && !committed(index));
+  PLIMSOLL_TRY(budget_->charge(account_, chunk_bytes_));
+  if (const int error = fault(index); error != 0) return fail_os(error, "{} bytes of memory for {}", chunk_bytes_, name(account_));
+  return {};
+}
+
+int ChunkArena::fault(std::size_t index) {
+  const int error = populate(chunk(index), chunk_bytes_);
+  if (error == 0) {
+    std::atomic_ref(committed_.as<std::uint8_t>()[index]).store(1, std::memory_order_release);
+  } else {
+    PLIMSOLL_CHECK(madvise(chunk(index), chunk_bytes_, MADV_DONTNEED) == 0);  // the part that did come
+    budget_->discharge(account_, chunk_bytes_);
+  }
+  return error;
+}
+
+void ChunkArena::decommit(std::size_t index) {
+  PLIMSOLL_CHECK(index < chunks_ && committed(index));
+  PLIMSOLL_CHECK(madvise(chunk(index), chunk_bytes_, MADV_DONTNEED) == 0);
+  std::atomic_ref(committed_.as<std::uint8_t>()[index]).store(0, std::memory_order_release);
+  budget_->discharge(account_, chunk_bytes_);
+}
+
+bool ChunkArena::committed(std::size_t index) const {
+  PLIMSOLL_DCHECK(index < chunks_);
+  return std::atomic_ref(committed_.as<std::uint8_t>()[index]).load(std::memory_order_acquire) != 0;
+}
+
+std::size_t ChunkArena::committed_chunks() const {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < chunks_; ++i) n += committed(i);
+  return n;
+}
+
+Result<Mapping> PageProvider::map(Account account, std::size_t bytes) {
+  if (bytes <= budget_.limit()) bytes = round_up(std::max<std::size_t>(bytes, 1), page_bytes);  // else refused as it is
+  Mapping mapping;
+  PLIMSOLL_ASSIGN(mapping.charge_, Charge::take(budget_, account, bytes));
+  const std::size_t alignment = bytes % huge_page_bytes == 0 ? huge_page_bytes : page_bytes;
+  char* data = map_aligned(bytes, alignment);
+  if (data == nullptr) return fail_os(errno, "{} bytes of memory for {}", bytes, name(account));
+  mapping.data_ = data;
+  mapping.bytes_ = bytes;
+  choose_page_size(data, bytes, bytes);
+  if (const int error = populate(data, bytes); error != 0) return fail_os(error, "{} bytes of memory for {}", bytes, name(account));
+  return mapping;
+}
+
+Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_bytes, std::size_t chunks) {
+  PLIMSOLL_CHECK(chunk_bytes != 0 && chunk_bytes % page_bytes == 0);
+  PLIMSOLL_CHECK(chunks != 0 && chunks < std::numeric_limits<std::size_t>::max() / 2 / chunk_bytes);
+  ChunkArena arena;
+  PLIMSOLL_ASSIGN(arena.committed_, map(account, chunks));
+  const std::size_t bytes = chunks * chunk_bytes;
+  char* data = map_aligned(bytes + slack_bytes, chunk_bytes);
+  if (data == nullptr) return fail_os(errno, "{} bytes of addresses for {}", bytes, name(account));
+  arena.budget_ = &budget_;
+  arena.account_ = account;
+  arena.data_ = data;
+  arena.chunk_bytes_ = chunk_bytes;
+  arena.chunks_ = chunks;
+  choose_page_size(data, bytes, chunk_bytes);
+  if (mprotect(data + bytes, slack_bytes, PROT_READ) != 0) return fail_os(errno, "protecting the memory after {}", name(account));
+  return arena;
+}
+
+std::size_t PageProvider::chunk_bytes() const { return budget_.limit() < (64u << 20) ? 256u << 10 : 2u << 20; }
+
+}  // namespace plimsoll::memory

@@ -1,0 +1,180 @@
+#include "recovery/redo.hpp"
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "btree/leaf.hpp"
+#include "txn/large_value.hpp"
+#include "version/entry.hpp"
+
+namespace plimsoll::recovery {
+
+namespace {
+
+class Redo {
+ public:
+  Redo(const Analysis& analysis, RedoTarget target) : analysis_(analysis), target_(target) {}
+  Result<bool> look(const log::Record& record);
+  std::uint64_t changed() const { return changed_; }
+
+ private:
+  // The page if the record's change is missing on it, else an empty guard.
+  Result<storage::ExclusivePage> behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole);
+  Result<void> leaf(const log::Record& record, const log::Update& update);
+  Result<void> version(const log::Record& record, const log::Update& update);
+  Result<void> extents(const log::Record& record, Bytes descriptor, bool set);
+  Result<void> space(const log::Record& record, std::uint64_t before_lsn, std::uint32_t first, std::uint32_t count, bool set);
+  Result<void> actions(const log::Record& record);
+
+  const Analysis& analysis_;
+  RedoTarget target_;
+  std::uint64_t changed_ = 0;
+};
+
+std::unexpected<Error> does_not_fit(const log::Record& record, storage::PageKey key) {
+  return fail(ErrorCode::corruption, "log position {}: the change does not fit page {} of file {}", record.begin.value, page_of(key), file_of(key));
+}
+
+// `whole`: the change makes the page anew or can begin with an empty one, so it need not be readable.
+Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole) {
+  if (analysis_.is_freed(key.value, record.end)) return storage::ExclusivePage();
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, target_.pool.latch_for_redo(key, whole));
+  if (page.lsn() >= record.end) return storage::ExclusivePage();
+  if (!whole && page.lsn().value != before_lsn)
+    return fail(ErrorCode::corruption, "page {} of file {} is stale: its LSN is {}, the log expects {}", page_of(key), file_of(key), page.lsn().value, before_lsn);
+  page.will_change(record.begin);
+  return page;
+}
+
+Result<void> Redo::leaf(const log::Record& record, const log::Update& update) {
+  const storage::PageKey key = storage::data_page(update.leaf);
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, update.leaf_before_lsn, false));
+  if (!page) return {};
+  if (storage::kind_of(page.bytes()) != storage::PageKind::node) return does_not_fit(record, key);
+  if ((update.after_flags & version::flag_absent) != 0) {
+    btree::apply_erase(page.bytes(), update.key);
+  } else {
+    btree::apply_put(page.bytes(), update.key, {update.after_stamp, update.after_previous, update.after_flags, update.after});
+  }
+  page.set_lsn(record.end);
+  ++changed_;
+  return {};
+}
+
+Result<void> Redo::version(const log::Record& record, const log::Update& update) {
+  if (update.version == 0 || !analysis_.unfinished(update.transaction)) return {};
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(version::page_of(update.version), record, 0, true));
+  if (!page) return {};
+  page_store<std::uint8_t>(page.bytes() + storage::at::kind, static_cast<std::uint8_t>(storage::PageKind::version));
+  version::Entry entry;
+  entry.writer = update.transaction;
+  entry.previous_entry = update.previous_entry;
+  entry.stamp = update.before_stamp;
+  entry.previous = update.before_previous;
+  entry.tree = update.tree;
+  entry.leaf = update.leaf;
+  entry.bytes = static_cast<std::uint16_t>(version::entry_bytes(update.key.size(), update.before.size()));
+  entry.flags = update.before_flags;
+  entry.entry_flags = version::entry_filled;
+  entry.key = update.key;
+  entry.value = update.before;
+  const std::uint32_t offset = version::offset_of(update.version);
+  if (offset + entry.bytes > target_.pool.page_bytes() || offset % 8 != 0) return does_not_fit(record, version::page_of(update.version));
+  version::write_entry(page.bytes(), offset, entry);
+  page.set_lsn(record.end);
+  return {};
+}
+
+Result<void> Redo::space(const log::Record& record, std::uint64_t before_lsn, std::uint32_t first, std::uint32_t count, bool set) {
+  const storage::PageKey key = storage::data_page(first / target_.pages_per_map * target_.pages_per_map);
+  static_cast<void>(before_lsn);
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, 0, true));
+  if (!page) return {};
+  if (page.lsn().value == 0) storage::format_map(page.bytes(), key);
+  if (std::uint64_t{first} + count > key.value + target_.pages_per_map) return does_not_fit(record, key);
+  if (set) {
+    storage::Space::set_bits(page.bytes(), first, count);
+  } else {
+    storage::Space::clear_bits(page.bytes(), first, count);
+  }
+  page.set_lsn(record.end);
+  return {};
+}
+
+// The bits of a large value's extents go with its update and revert records; several extents may share a map page, so the page's LSN moves only
+// after all of them.
+Result<void> Redo::extents(const log::Record& record, Bytes descriptor, bool set) {
+  txn::LargeValue value;
+  if (!txn::LargeValue::decode(descriptor, value)) return fail(ErrorCode::corruption, "log position {}: a damaged large value descriptor", record.begin.value);
+  for (std::uint32_t i = 0; i < value.count; ++i) {
+    const storage::PageKey key = storage::data_page(value.extent[i].first / target_.pages_per_map * target_.pages_per_map);
+    bool done = false;
+    for (std::uint32_t j = 0; j < i; ++j) done |= value.extent[j].first / target_.pages_per_map == value.extent[i].first / target_.pages_per_map;
+    if (done) continue;
+    PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, 0, true));
+    if (!page) continue;
+    if (page.lsn().value == 0) storage::format_map(page.bytes(), key);
+    for (std::uint32_t j = i; j < value.count; ++j) {
+      const txn::Extent& extent = value.extent[j];
+      if (extent.first / target_.pages_per_map * target_.pages_per_map != page_of(key)) continue;
+      if (set) storage::Space::set_bits(page.bytes(), extent.first, extent.pages);
+      if (!set) storage::Space::clear_bits(page.bytes(), extent.first, extent.pages);
+    }
+    page.set_lsn(record.end);
+  }
+  return {};
+}
+
+Result<void> Redo::actions(const log::Record& record) {
+  log::Reader from(record.payload);
+  for (log::PageAction action; log::read_action(from, action);) {
+    const storage::PageKey key{action.page_key};
+    if (action.action == log::Action::space_set || action.action == log::Action::space_clear) {
+      log::Reader data(action.data);
+      const auto first = data.number<std::uint32_t>(), count = data.number<std::uint32_t>();
+      PLIMSOLL_TRY(space(record, action.before_lsn, first, count, action.action == log::Action::space_set));
+      continue;
+    }
+    PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, action.before_lsn, action.action == log::Action::image));
+    if (!page) continue;
+    if (!btree::redo_action(page.bytes(), target_.pool.page_bytes(), action)) return does_not_fit(record, key);
+    page.set_lsn(record.end);
+    ++changed_;
+  }
+  return {};
+}
+
+Result<bool> Redo::look(const log::Record& record) {
+  switch (record.kind) {
+    case log::Kind::update:
+    case log::Kind::revert: {
+      log::Update update;
+      if (!log::read_update(record.payload, update))
+        return fail(ErrorCode::corruption, "log position {}: an update record with a good checksum makes no sense", record.begin.value);
+      PLIMSOLL_TRY(leaf(record, update));
+      PLIMSOLL_TRY(version(record, update));
+      const bool after_large = record.kind == log::Kind::update && (update.after_flags & btree::flag_large) != 0;
+      const bool locked_only = (update.before_flags & btree::flag_large) != 0 && update.before == update.after;
+      if (after_large && !locked_only) PLIMSOLL_TRY(extents(record, update.after, true));
+      if (record.kind == log::Kind::revert && !update.before.empty()) PLIMSOLL_TRY(extents(record, update.before, false));
+      break;
+    }
+    case log::Kind::pages: PLIMSOLL_TRY(actions(record)); break;
+    default: break;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options, const Analysis& analysis,
+                           RedoTarget target) {
+  Redo pass(analysis, target);
+  PLIMSOLL_TRY(log::scan(files, provider, options, analysis.redo_start, [&](const log::Record& record) -> Result<bool> {
+    if (record.begin >= analysis.end) return false;
+    return pass.look(record);
+  }));
+  target.metrics.add(Counter::records_redone, pass.changed());
+  return pass.changed();
+}
+
+}  // namespace plimsoll::recovery

@@ -1,0 +1,184 @@
+#include "registry/registry.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::registry {
+
+Result<std::unique_ptr<Registry>> Registry::make(memory::PageProvider& provider, Metrics& metrics, HybridClock& clock, TimeSource& time,
+                                                 std::uint32_t slots, std::uint64_t next_sequence) {
+  std::unique_ptr<Registry> registry(new Registry(metrics, clock, time));
+  PLIMSOLL_ASSIGN(registry->memory_, provider.map(memory::Account::registry, slots * sizeof(Slot)));
+  PLIMSOLL_ASSIGN(registry->in_flight_memory_, provider.map(memory::Account::registry, slots * sizeof(InFlight)));
+  PLIMSOLL_ASSIGN(registry->commit_table_, CommitTable::make(provider, std::size_t{slots} * 4));
+  PLIMSOLL_ASSIGN(registry->snapshots_, SnapshotSet::make(provider, std::size_t{slots} + 1));
+  registry->count_ = slots;
+  registry->first_sequence_ = std::max<std::uint64_t>(next_sequence, 1);
+  for (std::uint32_t i = 0; i < slots; ++i) {
+    Slot* slot = new (registry->slots() + i) Slot();
+    slot->sequence = registry->first_sequence_;
+  }
+  registry->newest_commit_ = clock.last().value;
+  registry->read_only_horizon_.store(clock.last().value);
+  registry->refresh_snapshots();
+  return registry;
+}
+
+Registry::~Registry() {
+  for (std::uint32_t i = 0; i < count_; ++i) slots()[i].~Slot();
+}
+
+// Low slots are preferred, so that scans stay short; each thread tries the one it had last first.
+Result<SlotIndex> Registry::acquire(std::uint64_t deadline_ns, Bytes label) {
+  thread_local SlotIndex preferred = 0;
+  for (std::uint32_t tried = 0; tried <= count_; ++tried) {
+    const SlotIndex index = tried == 0 ? (preferred < count_ ? preferred : 0) : tried - 1;
+    Slot& slot = slots()[index];
+    std::uint64_t control = slot.control.load(std::memory_order_relaxed);
+    if (status_of(control) != Status::free) continue;
+    if (!slot.control.compare_exchange_strong(control, with_status(control, Status::idle), std::memory_order_acq_rel)) continue;
+    preferred = index;
+    std::uint32_t high = high_.load(std::memory_order_relaxed);
+    while (high <= index && !high_.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {}
+    slot.state.store(TransactionState::active, std::memory_order_relaxed);
+    slot.timestamp.store(0, std::memory_order_relaxed);
+    slot.deadline_ns.store(deadline_ns, std::memory_order_relaxed);
+    slot.written_bytes.store(0, std::memory_order_relaxed);
+    const auto label_bytes = static_cast<std::uint32_t>(std::min(label.size(), sizeof slot.label - 1));
+    if (label_bytes != 0) std::memcpy(slot.label, label.data(), label_bytes);
+    slot.label_bytes.store(label_bytes, std::memory_order_relaxed);
+    slot.id.store(make_id(slot.sequence++, index).value, std::memory_order_release);
+    active_.fetch_add(1, std::memory_order_relaxed);
+    return index;
+  }
+  return fail(ErrorCode::too_many_transactions, "all {} transaction slots are taken (max_transactions)", count_);
+}
+
+void Registry::adopt(TxnId id, TransactionState state) {
+  const SlotIndex index = slot_of(id);
+  PLIMSOLL_CHECK(index < count_ && slots()[index].id.load() == 0);
+  Slot& slot = slots()[index];
+  slot.control.store(with_status(slot.control.load(), Status::in_operation));
+  slot.state.store(state);
+  slot.sequence = std::max(slot.sequence, sequence_of(id) + 1);
+  slot.id.store(id.value);
+  high_.store(std::max(high_.load(), index + 1));
+  active_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Registry::release(SlotIndex index) {
+  Slot& slot = slots()[index];
+  PLIMSOLL_CHECK(status_of(slot.control.load(std::memory_order_relaxed)) != Status::free);
+  PLIMSOLL_CHECK(!slot.has_waiters.load(std::memory_order_relaxed));
+  slot.id.store(0, std::memory_order_seq_cst);
+  slot.snapshot.store(snapshot_none, std::memory_order_release);
+  active_.fetch_sub(1, std::memory_order_relaxed);
+  std::uint64_t control = slot.control.load(std::memory_order_relaxed), next;
+  do next = (control & ~(generation_step - 1)) + generation_step;
+  while (!slot.control.compare_exchange_weak(control, next, std::memory_order_acq_rel));
+}
+
+std::uint64_t Registry::next_sequence() const {
+  std::uint64_t next = first_sequence_;
+  for (std::uint32_t i = 0; i < slots_high(); ++i) {
+    const std::uint64_t id = slots()[i].id.load(std::memory_order_acquire);
+    next = std::max(next, id != 0 ? sequence_of(TxnId{id}) + 1 : std::atomic_ref(slots()[i].sequence).load(std::memory_order_relaxed));
+  }
+  return next;
+}
+
+Timestamp Registry::take_snapshot(SlotIndex index, bool read_only) {
+  Slot& slot = slots()[index];
+  slot.snapshot.store(snapshot_acquiring, std::memory_order_seq_cst);
+  const Timestamp now = read_only ? read_only_horizon() : clock_.last();
+  slot.snapshot.store(now.value, std::memory_order_release);
+  return now;
+}
+
+Result<void> Registry::take_snapshot_at(SlotIndex index, Timestamp at) {
+  Slot& slot = slots()[index];
+  if (at.value > clock_.last().value)
+    return fail(ErrorCode::invalid_argument, "timestamp {} lies in the future (now {})", at.value, clock_.last().value);
+  MutexLock lock(snapshot_mutex_);   // against the collector's scan (rule 7)
+  const std::uint64_t floor = floor_.load(std::memory_order_seq_cst);
+  bool admissible = at.value >= snapshots_.horizon() || (floor != 0 && at.value >= floor);
+  for (std::uint32_t i = 0; i < slots_high() && !admissible; ++i)
+    admissible = i != index && slots()[i].snapshot.load(std::memory_order_seq_cst) == at.value;
+  if (!admissible) return fail(ErrorCode::snapshot_too_old, "versions at timestamp {} may be gone: the window begins at {}", at.value, snapshots_.horizon());
+  slot.snapshot.store(at.value, std::memory_order_seq_cst);
+  return {};
+}
+
+bool Registry::refresh_snapshots() {
+  if (!snapshot_mutex_.try_lock()) return false;
+  // Rule 6: the horizon first, then the scan.
+  std::uint64_t horizon = read_only_horizon().value;
+  if (const auto window = window_.load(std::memory_order_seq_cst); window != 0) horizon = std::min(horizon, window);
+  if (const auto floor = floor_.load(std::memory_order_seq_cst); floor != 0) horizon = std::min(horizon, floor);
+  horizon = std::max(horizon, snapshots_.horizon());   // what was once collectable stays so
+  std::uint64_t* points = snapshots_.points();
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < slots_high(); ++i) {
+    Backoff backoff;
+    std::uint64_t point;
+    while ((point = slots()[i].snapshot.load(std::memory_order_seq_cst)) == snapshot_acquiring) backoff.pause();
+    if (point != snapshot_none) std::atomic_ref(points[count++]).store(point, std::memory_order_relaxed);
+  }
+  std::sort(points, points + count);
+  snapshots_.publish(static_cast<std::size_t>(std::unique(points, points + count) - points), Timestamp{horizon});
+  snapshot_mutex_.unlock();
+  return true;
+}
+
+void Registry::note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) {
+  PLIMSOLL_CHECK(timestamp.value > newest_commit_);
+  newest_commit_ = timestamp.value;
+  if (relaxed) {
+    if (in_flight_head_ == in_flight_tail_) read_only_horizon_.store(timestamp.value, std::memory_order_seq_cst);
+    return;
+  }
+  PLIMSOLL_CHECK(in_flight_tail_ - in_flight_head_ < count_);   // one a slot
+  in_flight_memory_.as<InFlight>()[in_flight_tail_++ % count_] = {timestamp.value, lsn.value};
+  if (in_flight_tail_ - in_flight_head_ == 1) oldest_in_flight_lsn_.store(lsn.value, std::memory_order_seq_cst);
+}
+
+void Registry::note_durable(Lsn lsn) {
+  if (oldest_in_flight_lsn_.load(std::memory_order_seq_cst) > lsn.value) return;
+  MutexLock lock(commit_mutex_);
+  const auto* ring = in_flight_memory_.as<InFlight>();
+  while (in_flight_head_ != in_flight_tail_ && ring[in_flight_head_ % count_].lsn <= lsn.value) ++in_flight_head_;
+  const bool none = in_flight_head_ == in_flight_tail_;
+  const InFlight oldest = none ? InFlight{newest_commit_ + 1, ~std::uint64_t{0}} : ring[in_flight_head_ % count_];
+  oldest_in_flight_lsn_.store(oldest.lsn, std::memory_order_seq_cst);
+  read_only_horizon_.store(std::max(read_only_horizon_.load(), oldest.timestamp - 1), std::memory_order_seq_cst);
+}
+
+Outcome Registry::find(TxnId id) const {
+  const SlotIndex index = slot_of(id);
+  if (index < count_) {
+    const Slot& slot = slots()[index];
+    if (slot.id.load(std::memory_order_acquire) == id.value) {
+      const TransactionState state = slot.state.load(std::memory_order_seq_cst);
+      const Timestamp timestamp{slot.timestamp.load(std::memory_order_acquire)};
+      if (slot.id.load(std::memory_order_seq_cst) == id.value) {
+        switch (state) {
+          case TransactionState::active: return {Outcome::Kind::active};
+          case TransactionState::preparing: return {Outcome::Kind::active};
+          case TransactionState::pending: return {Outcome::Kind::pending};
+          case TransactionState::prepared: return {Outcome::Kind::prepared};
+          case TransactionState::committing:
+          case TransactionState::committed: return {Outcome::Kind::committed, timestamp};
+          case TransactionState::aborted: return {Outcome::Kind::aborted};
+        }
+      }
+    }
+  }
+  if (const auto timestamp = commit_table_.find(id)) return {Outcome::Kind::committed, *timestamp};
+  return {Outcome::Kind::long_committed};
+}
+
+}  // namespace plimsoll::registry

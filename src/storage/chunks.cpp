@@ -1,0 +1,210 @@
+// Free frames, and where they come from and go to: the pool grows by a chunk while the budget permits, and gives whole chunks back when
+// somebody else needs the memory. While a chunk is being emptied its free frames are parked, so that nobody gets one of them.
+//
+// An optimistic reader that was descheduled between looking at a word and clearing its cooling mark may write to a chunk that was given back
+// meanwhile; the system then maps zeroed memory there again, uncharged until the chunk is committed the next time. The window is two
+// instructions wide, and emptying the chunk, with its dirty pages, has to fit into it.
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "storage/pool.hpp"
+
+namespace plimsoll::storage {
+namespace {
+
+constexpr std::size_t too_dear = ~std::size_t{0};
+constexpr unsigned emptying_rounds = 512;
+
+}  // namespace
+
+FreeFrame Pool::pop_free() {
+  if (free_count_.load(std::memory_order_relaxed) == 0) return {};
+  const MutexLock lock(free_mutex_);
+  const FrameIndex frame = free_head_;
+  if (frame == no_frame) return {};
+  FrameInfo& info = infos_[frame];
+  PLIMSOLL_CHECK(info.state.load(std::memory_order_relaxed) == FrameState::free);
+  free_head_ = info.next_free;
+  info.next_free = no_frame;
+  info.state.store(FrameState::taken, std::memory_order_relaxed);
+  free_count_.fetch_sub(1, std::memory_order_relaxed);
+  return {this, frame};
+}
+
+void Pool::free_frame(FrameIndex frame) {
+  const MutexLock lock(free_mutex_);
+  FrameInfo& info = infos_[frame];
+  PLIMSOLL_CHECK(info.state.load(std::memory_order_relaxed) == FrameState::taken);
+  PLIMSOLL_DCHECK(word_of(frame_bytes(frame)).load(std::memory_order_relaxed) == 0);
+  if (frame / frames_of_chunk() == closing_chunk_) {
+    info.state.store(FrameState::parked, std::memory_order_release);
+    return;
+  }
+  info.next_free = free_head_;
+  info.state.store(FrameState::free, std::memory_order_release);
+  free_head_ = frame;
+  free_count_.fetch_add(1, std::memory_order_relaxed);
+  if (free_waiters_.load(std::memory_order_relaxed) != 0) frame_freed_.notify_one();
+}
+
+// For those who found all frames latched, taken or on their way to the file. A millisecond at most.
+void Pool::wait_for_free_frame() {
+  const MutexLock lock(free_mutex_);
+  if (free_head_ != no_frame) return;
+  free_waiters_.fetch_add(1, std::memory_order_relaxed);
+  frame_freed_.wait_for(free_mutex_, std::chrono::milliseconds(1));
+  free_waiters_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+// One chunk more, if the budget has room without taking from anybody.
+bool Pool::grow() {
+  if (committed_.load(std::memory_order_relaxed) == arena_.chunks()) return false;
+  if (budget_.available(memory::Account::frames) < arena_.chunk_bytes()) return false;
+  const MutexLock lock(chunk_mutex_);
+  if (free_count_.load(std::memory_order_relaxed) != 0) return true;   // somebody else has grown it meanwhile
+  for (std::size_t chunk = 0; chunk < arena_.chunks(); ++chunk) {
+    if (arena_.committed(chunk)) continue;
+    if (!arena_.try_commit(chunk)) return false;
+    add_chunk(chunk);
+    return true;
+  }
+  return false;
+}
+
+void Pool::add_chunk(std::size_t chunk) {
+  const FrameIndex first = static_cast<FrameIndex>(chunk) * frames_of_chunk();
+  committed_.fetch_add(1, std::memory_order_relaxed);
+  for (FrameIndex frame = first + frames_of_chunk(); frame-- > first;) {   // so that the lowest is taken first
+    PLIMSOLL_CHECK(infos_[frame].state.load(std::memory_order_relaxed) == FrameState::absent);
+    infos_[frame].state.store(FrameState::taken, std::memory_order_relaxed);
+    free_frame(frame);
+  }
+}
+
+std::size_t Pool::reclaim(std::size_t bytes) {
+  const TurnHolder turn(reclaim_turn_);
+  std::size_t given = 0;
+  std::array<std::size_t, 4> stuck;   // chunks in which something would not go
+  std::size_t stuck_count = 0;
+  while (given < bytes && stuck_count < stuck.size() && committed_.load(std::memory_order_relaxed) > chunks_min_) {
+    const std::size_t chunk = cheapest_chunk(std::span(stuck).first(stuck_count));
+    if (chunk == no_chunk) break;
+    if (empty_chunk(chunk)) {
+      given += arena_.chunk_bytes();
+    } else {
+      stuck[stuck_count++] = chunk;
+    }
+  }
+  return given;
+}
+
+// The chunk that is emptied with the least effort, those `tried` apart.
+std::size_t Pool::cheapest_chunk(std::span<const std::size_t> tried) const {
+  std::size_t best = no_chunk, least = too_dear;
+  for (std::size_t chunk = 0; chunk < arena_.chunks(); ++chunk) {
+    if (!arena_.committed(chunk) || std::find(tried.begin(), tried.end(), chunk) != tried.end()) continue;
+    const std::size_t cost = cost_of_chunk(chunk);
+    if (cost >= least) continue;
+    best = chunk;
+    least = cost;
+  }
+  return best;
+}
+
+std::size_t Pool::cost_of_chunk(std::size_t chunk) const {
+  const FrameIndex first = static_cast<FrameIndex>(chunk) * frames_of_chunk();
+  std::size_t cost = 0;
+  for (FrameIndex frame = first; frame < first + frames_of_chunk(); ++frame) {
+    const FrameInfo& info = infos_[frame];
+    const FrameState state = info.state.load(std::memory_order_relaxed);
+    if (state == FrameState::absent || info.pins.load(std::memory_order_relaxed) != 0) return too_dear;
+    if (state == FrameState::free) continue;
+    cost += 1 + 63 * static_cast<std::size_t>(info.rec_lsn.load(std::memory_order_relaxed) != 0);
+  }
+  return cost;
+}
+
+// Drops and writes what the chunk holds and gives its memory back; false if something in it would not go.
+bool Pool::empty_chunk(std::size_t chunk) {
+  park_free_frames(chunk);
+  bool empty = false;
+  Backoff backoff;
+  for (unsigned round = 0; round < emptying_rounds && !empty; ++round) {
+    WriteCandidates dirty;
+    empty = drop_or_collect(chunk, dirty);
+    if (dirty.count == 0) {
+      if (!empty) backoff.pause();   // a latch, a load, a batch under way
+      continue;
+    }
+    const TurnHolder turn(writer_turn_);
+    if (!write_frames(std::span(dirty.frames).first(dirty.count), Waiting::yes, After::evict)) break;
+  }
+  if (empty) {
+    give_back(chunk);
+  } else {
+    unpark_frames(chunk);
+  }
+  return empty;
+}
+
+// All frames of the chunk are parked. It stops being the closing one before it can be committed again.
+void Pool::give_back(std::size_t chunk) {
+  const MutexLock clock_lock(clock_mutex_);
+  const FrameIndex first = static_cast<FrameIndex>(chunk) * frames_of_chunk();
+  for (FrameIndex frame = first; frame < first + frames_of_chunk(); ++frame) {
+    PLIMSOLL_CHECK(infos_[frame].state.load(std::memory_order_relaxed) == FrameState::parked);
+    infos_[frame].state.store(FrameState::absent, std::memory_order_relaxed);
+  }
+  {
+    const MutexLock lock(free_mutex_);
+    closing_chunk_ = no_chunk;
+  }
+  committed_.fetch_sub(1, std::memory_order_relaxed);
+  arena_.decommit(chunk);
+}
+
+void Pool::unpark_frames(std::size_t chunk) {
+  {
+    const MutexLock lock(free_mutex_);
+    closing_chunk_ = no_chunk;
+  }
+  const FrameIndex first = static_cast<FrameIndex>(chunk) * frames_of_chunk();
+  for (FrameIndex frame = first; frame < first + frames_of_chunk(); ++frame) {
+    FrameState parked = FrameState::parked;
+    if (infos_[frame].state.compare_exchange_strong(parked, FrameState::taken)) free_frame(frame);
+  }
+}
+
+void Pool::park_free_frames(std::size_t chunk) {
+  const MutexLock lock(free_mutex_);
+  PLIMSOLL_CHECK(closing_chunk_ == no_chunk);
+  closing_chunk_ = chunk;
+  FrameIndex* link = &free_head_;
+  while (*link != no_frame) {
+    FrameInfo& info = infos_[*link];
+    if (*link / frames_of_chunk() != chunk) {
+      link = &info.next_free;
+      continue;
+    }
+    *link = std::exchange(info.next_free, no_frame);
+    info.state.store(FrameState::parked, std::memory_order_relaxed);
+    free_count_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+// Drops the chunk's clean pages and collects its dirty ones; true if all its frames are parked.
+bool Pool::drop_or_collect(std::size_t chunk, WriteCandidates& dirty) {
+  bool all_parked = true;
+  const FrameIndex first = static_cast<FrameIndex>(chunk) * frames_of_chunk();
+  for (FrameIndex frame = first; frame < first + frames_of_chunk(); ++frame) {
+    const FrameInfo& info = infos_[frame];
+    if (info.state.load(std::memory_order_acquire) == FrameState::used && !try_drop_clean(frame) && !dirty.full() &&
+        info.rec_lsn.load(std::memory_order_relaxed) != 0) {
+      dirty.add(frame);
+    }
+    all_parked = all_parked && info.state.load(std::memory_order_acquire) == FrameState::parked && !info.writing.load(std::memory_order_acquire);
+  }
+  return all_parked;
+}
+
+}  // namespace plimsoll::storage

@@ -1,0 +1,152 @@
+// Which page goes when a frame is needed: second chance. The hand of the clock marks a page as cooling; whoever reads it takes the mark away;
+// a page still cooling when the hand comes round again goes. Clean pages are dropped at once; dirty ones are collected and written in
+// batches, and those that nobody has read meanwhile go after that. Readers are never waited for.
+//
+// Several threads may evict at the same time; the hand is moved under a mutex, a few hundred frames at a time, writing happens without it.
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "storage/pool.hpp"
+
+namespace plimsoll::storage {
+namespace {
+
+constexpr std::size_t steps_at_once = 256;    // frames looked at while others wait for the hand
+constexpr std::size_t evicted_at_once = 8;    // clean pages that a thread in need of one frame drops
+constexpr unsigned rounds_gentle = 8;         // rounds without success before cooling marks are ignored,
+constexpr unsigned rounds_idle_max = 16;      // before giving up when all is pinned,
+constexpr unsigned rounds_busy_max = 4000;    // and when frames seem to be about to come free: some seconds
+
+}  // namespace
+
+Result<FreeFrame> Pool::take_frame() {
+  if (FreeFrame frame = pop_free()) return frame;
+  if (grow()) {
+    if (FreeFrame frame = pop_free()) return frame;
+  }
+  return take_by_eviction();
+}
+
+// What can be had without writing or waiting.
+FreeFrame Pool::try_take_frame() {
+  if (FreeFrame frame = pop_free()) return frame;
+  if (!grow()) sweep(evicted_at_once, nullptr, Cooling::respected);
+  return pop_free();
+}
+
+Result<FreeFrame> Pool::take_by_eviction() {
+  unsigned idle = 0, busy = 0;
+  while (idle < rounds_idle_max && busy < rounds_busy_max) {
+    WriteCandidates dirty;
+    const Swept swept = sweep(evicted_at_once, &dirty, idle + busy < rounds_gentle ? Cooling::respected : Cooling::ignored);
+    if (FreeFrame frame = pop_free()) return frame;
+    if (swept.freed != 0) continue;   // others were faster
+    if (dirty.count != 0) {
+      const Result<bool> wrote = write_for_eviction(dirty);
+      if (FreeFrame frame = pop_free()) return frame;
+      if (!wrote) {
+        sweep(1, nullptr, Cooling::ignored);   // nothing can be written any more: a clean page, however warm
+        if (FreeFrame frame = pop_free()) return frame;
+        return std::unexpected(wrote.error());
+      }
+      if (*wrote) continue;
+    }
+    if (grow()) continue;
+    ++(swept.busy || dirty.count != 0 ? busy : idle);
+    wait_for_free_frame();
+  }
+  return fail(ErrorCode::memory_budget_exceeded, "all {} frames of the buffer pool are in use",
+              committed_.load(std::memory_order_relaxed) * frames_of_chunk());
+}
+
+// Writes the candidates, unless somebody else's batch has brought a free frame meanwhile. True if that was so, or something was written.
+Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
+  if (!writer_turn_.try_take()) {
+    sweep(evicted_at_once, nullptr, Cooling::respected);
+    if (free_count_.load(std::memory_order_relaxed) != 0) return true;
+    writer_turn_.take();
+  }
+  const TurnHolder turn(writer_turn_, TurnHolder::Adopt::adopted);
+  if (free_count_.load(std::memory_order_relaxed) != 0) return true;
+  PLIMSOLL_ASSIGN(const std::size_t written, write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
+  return written != 0;
+}
+
+// Moves the hand until `wanted` clean pages are gone, `dirty` is full, or it has been round twice.
+Pool::Swept Pool::sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling) {
+  Swept swept;
+  const std::size_t steps = 2 * committed_.load(std::memory_order_relaxed) * frames_of_chunk();
+  for (std::size_t step = 0; step < steps;) {
+    const MutexLock lock(clock_mutex_);
+    for (const std::size_t end = std::min(steps, step + steps_at_once); step < end; ++step) {
+      look_at(next_in_clock(), dirty, cooling, swept);
+      if (swept.freed >= wanted || (dirty != nullptr && dirty->full())) return swept;
+    }
+  }
+  return swept;
+}
+
+FrameIndex Pool::next_in_clock() {
+  if (++hand_ >= frames_) hand_ = 0;
+  while (infos_[hand_].state.load(std::memory_order_acquire) == FrameState::absent) {   // its whole chunk is
+    hand_ = (hand_ / frames_of_chunk() + 1) * frames_of_chunk();
+    if (hand_ >= frames_) hand_ = 0;
+  }
+  return hand_;
+}
+
+void Pool::look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) {
+  const FrameInfo& info = infos_[frame];
+  const FrameState state = info.state.load(std::memory_order_acquire);
+  if (state != FrameState::used) {
+    swept.busy = swept.busy || state != FrameState::free;
+    return;
+  }
+  std::uint64_t word = word_of(frame_bytes(frame)).load(std::memory_order_relaxed);
+  if (word == 0 || (word & word_latched) != 0 || info.writing.load(std::memory_order_relaxed)) {
+    swept.busy = true;
+    return;
+  }
+  if (info.pins.load(std::memory_order_relaxed) != 0) return;
+  if ((word & word_cooling) == 0) {
+    const bool marked = word_of(frame_bytes(frame)).compare_exchange_strong(word, word | word_cooling, std::memory_order_relaxed);
+    if (!marked || cooling == Cooling::respected) return;
+  }
+  if (info.rec_lsn.load(std::memory_order_relaxed) != 0) {
+    if (dirty != nullptr) dirty->add(frame);
+  } else if (try_drop_clean(frame)) {
+    ++swept.freed;
+  }
+}
+
+// Drops the frame's page unless it is latched, pinned, dirty or being written.
+bool Pool::try_drop_clean(FrameIndex frame) {
+  const FrameInfo& info = infos_[frame];
+  const Latched latched = try_latch_word(frame);
+  if (!latched) return false;
+  ExclusivePage page(this, frame_bytes(frame), frame, latched.word & ~word_cooling);
+  if (info.pins.load(std::memory_order_acquire) != 0 || info.rec_lsn.load(std::memory_order_acquire) != 0 ||
+      info.writing.load(std::memory_order_acquire)) {
+    return false;
+  }
+  drop(std::move(page));
+  metrics_.add(Counter::evictions);
+  return true;
+}
+
+Result<bool> Pool::run_background() {
+  const std::size_t frames = committed_.load(std::memory_order_relaxed) * frames_of_chunk();
+  const std::size_t low_water = std::clamp<std::size_t>(frames / 32, 8, 1024);
+  const std::size_t free = free_count_.load(std::memory_order_relaxed);
+  if (free >= low_water) return false;
+  if (free == 0 && grow()) return true;
+  WriteCandidates dirty;
+  const Swept swept = sweep(low_water - free, &dirty, Cooling::respected);
+  if (dirty.count == 0) return swept.freed != 0;
+  const TurnHolder turn(writer_turn_);
+  PLIMSOLL_ASSIGN(const std::size_t written, write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
+  return swept.freed + written != 0;
+}
+
+}  // namespace plimsoll::storage

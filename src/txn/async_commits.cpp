@@ -1,0 +1,67 @@
+#include "txn/async_commits.hpp"
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::txn {
+
+Result<std::unique_ptr<AsyncCommits>> AsyncCommits::make(memory::PageProvider& provider, TimeSource& time) {
+  std::unique_ptr<AsyncCommits> made(new AsyncCommits(time));
+  PLIMSOLL_ASSIGN(made->memory_, provider.map(memory::Account::registry, capacity * sizeof(Waiting)));
+  return made;
+}
+
+Result<void> AsyncCommits::reserve(std::uint64_t deadline_ns) {
+  MutexLock lock(mutex_);
+  while (used_.load() + reserved_.load() == capacity) {
+    const std::uint64_t now = time_.monotonic_ns();
+    if (now >= deadline_ns) return fail(ErrorCode::log_full, "{} asynchronous commits wait for the log already", capacity);
+    constexpr std::uint64_t look_again_ns = 100'000'000;
+    room_.wait_for(mutex_, std::chrono::nanoseconds(std::min(deadline_ns - now, look_again_ns)));
+  }
+  reserved_.fetch_add(1);
+  return {};
+}
+
+void AsyncCommits::cancel() {
+  MutexLock lock(mutex_);
+  PLIMSOLL_CHECK(reserved_.fetch_sub(1) != 0);
+  room_.notify_one();
+}
+
+void AsyncCommits::add(Lsn lsn, Done done, void* context) {
+  MutexLock lock(mutex_);
+  PLIMSOLL_CHECK(reserved_.fetch_sub(1) != 0);
+  memory_.as<Waiting>()[tail_++ % capacity] = {lsn, done, context};
+  used_.fetch_add(1);
+}
+
+template <class Ready>
+void AsyncCommits::pop_while(Ready ready, bool durable) {
+  for (;;) {
+    Waiting next{};
+    {
+      MutexLock lock(mutex_);
+      if (head_ == tail_ || !ready(memory_.as<Waiting>()[head_ % capacity])) return;
+      next = memory_.as<Waiting>()[head_++ % capacity];
+      used_.fetch_sub(1);
+      room_.notify_one();
+    }
+    if (durable) {
+      next.done(next.context, {});
+    } else {
+      next.done(next.context, fail(ErrorCode::commit_outcome_unknown, "the log failed while the commit at position {} was in flight", next.lsn.value));
+    }
+  }
+}
+
+void AsyncCommits::complete(Lsn durable) {
+  if (!pending()) return;
+  pop_while([&](const Waiting& waiting) { return waiting.lsn <= durable; }, true);
+}
+
+void AsyncCommits::fail_all() {
+  pop_while([](const Waiting&) { return true; }, false);
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,152 @@
+// The ends of a transaction's life that are not commit: begin, abort, prepare and what recovery brings back.
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "txn/transaction.hpp"
+
+namespace plimsoll::txn {
+
+using registry::Status;
+
+namespace {
+std::uint64_t to_ns(std::chrono::milliseconds time) { return static_cast<std::uint64_t>(time.count()) * 1'000'000; }
+}  // namespace
+
+// The slot has been acquired for this transaction.
+Result<void> TransactionImpl::begin(const TransactionOptions& options) {
+  id_ = TxnId{slot().id.load(std::memory_order_relaxed)};
+  isolation_ = options.isolation;
+  read_only_ = options.read_only || options.as_of.has_value();
+  durable_ = options.durability == Durability::durable;
+  written_bytes_max_ = options.written_bytes_max;
+  lock_wait_ns_ = options.lock_deadline ? to_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
+  context_.set_cap(options.memory_bytes_max);
+  view_ = {&engine_.registry, 0, 0, read_only_};
+  PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
+  if (options.as_of) {
+    PLIMSOLL_TRY(engine_.registry.take_snapshot_at(slot_, *options.as_of));
+    view_.snapshot = options.as_of->value;
+  } else {
+    view_.snapshot = engine_.registry.take_snapshot(slot_, read_only_).value;
+  }
+  read_position_ = read_only_ ? Lsn{} : engine_.log.end();
+  return {};
+}
+
+// READ COMMITTED sees what was committed when the statement began.
+void TransactionImpl::statement_snapshot() {
+  if (isolation_ != Isolation::read_committed || read_only_) return;
+  view_.snapshot = engine_.registry.take_snapshot(slot_, false).value;
+  read_position_ = engine_.log.end();
+}
+
+// Forgets everything but the slot. The slot is released by the caller.
+void TransactionImpl::end(bool committed) {
+  engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
+  last_entry_.store(0, std::memory_order_release);
+  entries_ = write_count_ = written_bytes_ = 0;
+  write_set_ = nullptr;
+  savepoints_ = nullptr;
+  savepoint_count_ = savepoint_number_ = 0;
+  global_id_bytes_ = 0;
+  needs_revert_ = false;
+  view_.own_mark = 0;
+  context_.reset();
+}
+
+Result<void> TransactionImpl::abort() {
+  slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
+  Result<void> outcome = revert_all();
+  engine_.registry.drop_snapshot(slot_);
+  if (!outcome) return outcome;   // the background reverter goes on; readers step over the marks meanwhile
+  const bool reaped = registry::status_of(slot().control.load()) == Status::reaped;
+  id_ = TxnId{};
+  if (!reaped) {
+    end(false);
+    engine_.registry.release(slot_);
+  }
+  return {};
+}
+
+// Restores every record that the aborted transaction changed, and tells the log when that is done.
+Result<void> TransactionImpl::revert_all() {
+  needs_revert_ = true;
+  if (last_entry() != 0) {
+    char payload[64];
+    log::Writer writer(payload);
+    log::write_ending(writer, {id_, last_entry(), {}});
+    PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(2 * log::record_bytes(writer.size()), log::Log::Priority::reserve, 0));
+    engine_.log.append(credit, log::Kind::abort, writer.view());
+    PLIMSOLL_TRY(revert_to(0));
+    log::Writer ending(payload);
+    log::write_ending(ending, {id_, 0, {}});
+    engine_.log.append(credit, log::Kind::end, ending.view());
+  }
+  // Entries count as unfinished until END is in the log (protocols.md rule 12).
+  finish_reverted(0);
+  engine_.versions.close_lane(lane_);
+  engine_.versions.finish_lane(lane_, 0, true);
+  needs_revert_ = false;
+  engine_.registry.wake_waiters(slot_);
+  return {};
+}
+
+void TransactionImpl::finish_handle() {
+  const Status status = registry::status_of(slot().control.load(std::memory_order_acquire));
+  if (status == Status::reaped) {
+    if (needs_revert_) return;   // the background reverter still works on it, and releases the slot
+    end(false);
+    engine_.registry.release(slot_);
+  }
+}
+
+Result<void> TransactionImpl::prepare(Bytes global_id) {
+  if (global_id.empty() || global_id.size() > global_id_.size())
+    return fail(ErrorCode::invalid_argument, "global id of {} bytes: 1 to {} are allowed", global_id.size(), global_id_.size());
+  PLIMSOLL_CHECK(id_);
+  std::memcpy(global_id_.data(), global_id.data(), global_id.size());
+  char payload[160];
+  log::Writer writer(payload);
+  log::write_ending(writer, {id_, last_entry(), global_id});
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(writer.size()), log::Log::Priority::normal, engine_.time.monotonic_ns() + lock_wait_ns_));
+  slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
+  global_id_bytes_ = global_id.size();
+  const auto span = engine_.log.append(credit, log::Kind::prepare, writer.view());
+  if (auto flushed = engine_.log.flush_to(span.end); !flushed) return flushed;
+  slot().state.store(TransactionState::prepared, std::memory_order_seq_cst);
+  slot().deadline_ns.store(0, std::memory_order_relaxed);   // only its coordinator ends it now
+  engine_.registry.drop_snapshot(slot_);
+  return {};
+}
+
+void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
+  id_ = TxnId{slot().id.load()};
+  last_entry_.store(last_entry, std::memory_order_release);
+  view_ = {&engine_.registry, 0, registry::mark_of(id_), false};
+  std::memcpy(global_id_.data(), global_id.data(), global_id.size());
+  global_id_bytes_ = global_id.size();
+  durable_ = true;
+  entries_ = 0;
+  needs_revert_ = slot().state.load() == TransactionState::aborted;
+}
+
+Result<void> TransactionImpl::abort_prepared() {
+  slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
+  PLIMSOLL_TRY(revert_all());
+  PLIMSOLL_TRY(engine_.log.flush_to(engine_.log.end()));
+  end(false);
+  id_ = TxnId{};
+  engine_.registry.release(slot_);
+  return {};
+}
+
+bool TransactionImpl::release_if_lingering(std::uint64_t oldest) {
+  if (!lingering_ || slot().timestamp.load() > oldest) return false;
+  lingering_ = false;
+  engine_.registry.release(slot_);
+  return true;
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,119 @@
+// Commit (D7): pending -> [commit latch: timestamp and log position together] -> committing -> record copied -> stamps, waiters -> durable.
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "txn/async_commits.hpp"
+#include "txn/transaction.hpp"
+
+namespace plimsoll::txn {
+
+Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* done_context) {
+  Timestamp timestamp{};
+  Lsn position = read_position_;   // rule 15: without writes, what was read must be durable
+  if (done != nullptr) PLIMSOLL_TRY(engine_.async_commits->reserve(engine_.time.monotonic_ns() + lock_wait_ns_));
+  if (write_count_ != 0) {
+    if (auto decided = commit_writes(timestamp, position); !decided) {
+      if (done != nullptr) engine_.async_commits->cancel();
+      return decided;
+    }
+  } else if (read_only_ || !durable_) {
+    position = Lsn{};
+  }
+  if (!durable_) position = Lsn{};
+  release_committed();
+  if (done != nullptr) {
+    engine_.async_commits->add(position, done, done_context);
+    if (position <= engine_.log.durable()) engine_.async_commits->complete(engine_.log.durable());
+    return {};
+  }
+  return position <= engine_.log.durable() ? Result<void>{} : engine_.log.flush_to(position);
+}
+
+void TransactionImpl::release_committed() {
+  const bool linger = lingering_.exchange(false);
+  end(true);
+  id_ = TxnId{};
+  if (!linger) {
+    engine_.registry.release(slot_);
+    return;
+  }
+  engine_.registry.drop_snapshot(slot_);
+  lingering_ = true;   // from here on the collector may release the slot
+}
+
+// Decides the outcome. After an error nothing has been decided and the transaction may still be aborted.
+Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
+  registry::Slot& mine = slot();
+  char payload[32];
+  constexpr std::size_t payload_bytes = 16;
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload_bytes), log::Log::Priority::normal,
+                                                          engine_.time.monotonic_ns() + lock_wait_ns_));
+  PLIMSOLL_CHECK(mine.state.load() == TransactionState::active || mine.state.load() == TransactionState::prepared);
+  for (std::uint64_t control = mine.control.load();;) {   // from here on nobody kills it
+    if ((control & registry::killed_bit) != 0) return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could commit", id_.value);
+    if (mine.control.compare_exchange_weak(control, registry::with_status(control, registry::Status::committing))) break;
+  }
+  log::Log::Span span;
+  mine.state.store(TransactionState::pending, std::memory_order_seq_cst);   // rule 5: before the draw
+  {
+    MutexLock lock(engine_.registry.commit_mutex());
+    timestamp = engine_.clock.local();
+    span = engine_.log.claim(credit, payload_bytes);
+    mine.timestamp.store(timestamp.value, std::memory_order_seq_cst);
+    mine.state.store(TransactionState::committing, std::memory_order_seq_cst);   // rule 4: before the bytes
+    engine_.registry.note_commit(timestamp, span.end, !durable_);
+  }
+  log::Writer writer(payload);
+  log::write_commit(writer, {id_, timestamp});
+  PLIMSOLL_CHECK(writer.size() == payload_bytes);
+  const std::string_view piece = writer.view();
+  engine_.log.fill(span, log::Kind::commit, std::span(&piece, 1));
+  end = span.end;
+  finish_writes(timestamp, span.end);
+  return {};
+}
+
+// Stamps what is within reach, hands the entries to the collector and wakes the waiters. Whatever keeps its mark can be looked up for as long as
+// a snapshot may ask: in the commit table, else in this slot, which then lingers.
+void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
+  const auto tracked = static_cast<std::size_t>(std::min<std::uint64_t>(entries_, write_set_max));
+  const bool crowded = engine_.registry.commit_table().size() * 2 > engine_.registry.commit_table().capacity();
+  bool all = entries_ <= write_set_max && last_entry() != 0 && write_set_ != nullptr;
+  for (std::size_t i = 0; write_set_ != nullptr && i < tracked; ++i) {
+    if (entries_ <= write_set_max) all &= stamp(write_set_[i], timestamp, commit_end, crowded);
+    engine_.versions.finish(write_set_[i].entry, timestamp.value, write_set_[i].tombstone);
+  }
+  engine_.versions.close_lane(lane_);
+  engine_.versions.finish_lane(lane_, timestamp.value, false);
+  if (!all) lingering_ = !engine_.registry.commit_table().insert(id_, timestamp);
+  slot().state.store(TransactionState::committed, std::memory_order_seq_cst);
+  engine_.registry.wake_waiters(slot_);
+}
+
+// Replaces the mark by the timestamp and drops the version below it if nobody can see it. A hint: false if the leaf was out of reach.
+bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force) {
+  const Bytes key{written.key, written.key_bytes};
+  btree::LatchedLeaf leaf = engine_.trees.try_latch_at(storage::data_page(written.leaf), written.frame, key);
+  for (int tries = 0; !leaf && tries < 3; ++tries) leaf = engine_.trees.try_latch_resident(TreeId{written.tree}, key);
+  if (!leaf && force)
+    if (auto loaded = engine_.trees.latch(TreeId{written.tree}, key)) leaf = std::move(*loaded);
+  if (!leaf) return false;
+  if (!leaf.found() || leaf.record().stamp() != registry::mark_of(id_)) return true;   // stamped by a later writer, or by eviction
+  leaf.page().will_change(engine_.log.end());
+  leaf.page().raise_flush_limit(commit_end);   // rule 10
+  leaf.set_header(timestamp.value, engine_.chains.prune_below(timestamp.value, leaf.record().previous()));
+  engine_.metrics.add(Counter::records_stamped);
+  return true;
+}
+
+Result<Timestamp> TransactionImpl::commit_prepared() {
+  Timestamp timestamp{};
+  Lsn position{};
+  PLIMSOLL_TRY(commit_writes(timestamp, position));
+  release_committed();
+  PLIMSOLL_TRY(engine_.log.flush_to(position));
+  return timestamp;
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,176 @@
+#include "txn/cursor.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::txn {
+
+namespace {
+constexpr std::size_t cursor_bytes = (sizeof(CursorImpl) + 63) / 64 * 64;
+std::size_t memory_bytes(std::size_t page) { return cursor_bytes + page + 4 * btree::key_bytes_max(page); }
+}  // namespace
+
+Result<std::uint64_t> TransactionImpl::count(TreeId tree, const Range& range) {
+  PLIMSOLL_ASSIGN(CursorImpl* const cursor, open_cursor(tree, range, Direction::forward));
+  const std::unique_ptr<CursorImpl, void (*)(CursorImpl*)> closer(cursor, CursorImpl::close);
+  for (std::uint64_t counted = 0;; ++counted) {
+    PLIMSOLL_ASSIGN(const bool more, cursor->next());
+    if (!more) return counted;
+  }
+}
+
+Result<CursorImpl*> TransactionImpl::open_cursor(TreeId tree, const Range& range, Direction direction) {
+  statement_snapshot();
+  return CursorImpl::open(*this, tree, range, direction);
+}
+
+// One allocation: the object, the leaf's copy, and four keys (range, position, current).
+Result<CursorImpl*> CursorImpl::open(TransactionImpl& transaction, TreeId tree, const Range& range, Direction direction) {
+  const std::size_t page = transaction.engine_.pool.page_bytes(), key_max = btree::key_bytes_max(page);
+  char* memory = transaction.context_.allocate(memory_bytes(page), 64);
+  if (memory == nullptr) return transaction.no_memory();
+  auto* cursor = new (memory) CursorImpl(transaction, tree, direction);
+  cursor->owner_ = transaction.id();
+  cursor->leaf_buffer_ = memory + cursor_bytes;
+  char* keys = cursor->leaf_buffer_ + page;
+  cursor->from_.data = keys;
+  cursor->to_.data = keys + key_max;
+  cursor->position_.data = keys + 2 * key_max;
+  cursor->key_ = keys + 3 * key_max;
+  const bool fits = (!range.from || cursor->assign(cursor->from_, *range.from)) && (!range.to || cursor->assign(cursor->to_, *range.to));
+  if (!fits) {
+    close(cursor);
+    return fail(ErrorCode::invalid_argument, "a bound of the range is longer than a key may be ({} bytes)", key_max);
+  }
+  const Bound& start = direction == Direction::forward ? cursor->from_ : cursor->to_;
+  if (start.present) cursor->assign(cursor->position_, start.view());
+  return cursor;
+}
+
+void CursorImpl::close(CursorImpl* cursor) {
+  cursor->drop_value();
+  TransactionImpl& transaction = cursor->transaction_;
+  const std::size_t bytes = memory_bytes(transaction.engine_.pool.page_bytes());
+  cursor->~CursorImpl();
+  transaction.context_.free(reinterpret_cast<char*>(cursor), bytes);
+}
+
+bool CursorImpl::assign(Bound& bound, Bytes key) {
+  if (key.size() > btree::key_bytes_max(transaction_.engine_.pool.page_bytes())) return false;
+  std::memmove(bound.data, key.data(), key.size());
+  bound.bytes = key.size();
+  bound.present = true;
+  return true;
+}
+
+void CursorImpl::drop_value() {
+  if (owned_value_ != nullptr) transaction_.context_.free(owned_value_, std::max<std::size_t>(owned_bytes_, 1));
+  owned_value_ = nullptr;
+  value_ = {};
+  large_ = false;
+}
+
+Result<void> CursorImpl::seek(Bytes key) {
+  drop_value();
+  // Never out of the range: a seek before its start begins at the start.
+  const Bound& start = direction_ == Direction::forward ? from_ : to_;
+  const bool before_start = start.present && (direction_ == Direction::forward ? key < start.view() : key >= start.view());
+  if (!assign(position_, before_start ? start.view() : key)) return fail(ErrorCode::invalid_argument, "key of {} bytes to seek", key.size());
+  inclusive_ = direction_ == Direction::forward || !before_start;
+  loaded_ = done_ = false;
+  sought_ = true;
+  return {};
+}
+
+bool CursorImpl::outside(Bytes key) const {
+  return direction_ == Direction::forward ? to_.present && key >= to_.view() : from_.present && key < from_.view();
+}
+
+// Forward positions name the first key that may come (inclusive_) or the last one that came; backward ones the first key that may not come,
+// or after a seek (inclusive_) the first that may.
+Result<void> CursorImpl::load() {
+  const std::optional<Bytes> at = position_.present ? std::optional(position_.view()) : std::nullopt;
+  const bool backward = direction_ == Direction::backward;
+  const bool covers = !backward || (sought_ && inclusive_);   // the leaf that covers the key, or the one right below it
+  write_count_ = transaction_.write_count();
+  btree::LeafCopy leaf(leaf_buffer_);
+  PLIMSOLL_ASSIGN(leaf, transaction_.engine_.trees.copy_leaf(tree_, at, !covers, leaf_buffer_, storage::Access::scan));
+  if (!at) {
+    index_ = backward ? leaf.count() : 0;
+  } else {
+    index_ = leaf.lower_bound(*at);
+    const bool equal = index_ < leaf.count() && leaf.key(index_, key_) == *at;
+    if (equal && (backward ? inclusive_ && sought_ : !inclusive_)) ++index_;
+  }
+  loaded_ = true;
+  return {};
+}
+
+// True: the record is visible and not deleted; key and value are set.
+Result<bool> CursorImpl::take(std::uint16_t index) {
+  const btree::LeafCopy leaf(leaf_buffer_);
+  key_bytes_ = leaf.key(index, key_).size();
+  const btree::RecordView record = leaf.record(index);
+  if (!registry::is_mark(record.stamp()) && record.stamp() <= transaction_.view_.snapshot) {
+    large_ = (record.flags & btree::flag_large) != 0;
+    value_ = large_ ? Bytes{} : Bytes{record.value, record.value_bytes};
+    return (record.flags & btree::flag_deleted) == 0;
+  }
+  // A mark or an older version: the record must be read where it is.
+  PLIMSOLL_ASSIGN(TransactionImpl::Found found, transaction_.read(tree_, key(), TransactionImpl::Want::value));
+  if (!found.present) return false;
+  large_ = found.large;
+  if (large_) {
+    transaction_.drop(found);
+    return true;
+  }
+  owned_value_ = found.data;
+  owned_bytes_ = found.bytes;
+  value_ = {found.data, found.bytes};
+  return true;
+}
+
+// Moves the position past the copied leaf; false: it was the last one.
+bool CursorImpl::leave_leaf() {
+  const btree::LeafCopy leaf(leaf_buffer_);
+  const auto fence = direction_ == Direction::forward ? leaf.upper_fence() : leaf.lower_fence();
+  loaded_ = sought_ = false;
+  if (!fence || (direction_ == Direction::forward && outside(*fence))) return false;
+  if (direction_ == Direction::backward && from_.present && *fence <= from_.view()) return false;
+  assign(position_, *fence);
+  inclusive_ = true;
+  return true;
+}
+
+Result<bool> CursorImpl::next() {
+  drop_value();
+  while (!done_) {
+    if (loaded_ && write_count_ != transaction_.write_count()) loaded_ = false;   // it must see its own writes
+    if (!loaded_) PLIMSOLL_TRY(load());
+    const btree::LeafCopy leaf(leaf_buffer_);
+    const bool forward = direction_ == Direction::forward;
+    while (forward ? index_ < leaf.count() : index_ > 0) {
+      const std::uint16_t index = forward ? index_++ : --index_;
+      PLIMSOLL_ASSIGN(const bool present, take(index));
+      if (outside(key())) {
+        drop_value();
+        done_ = true;
+        return false;
+      }
+      if (!present) continue;
+      assign(position_, key());
+      inclusive_ = sought_ = false;
+      transaction_.engine_.metrics.add(Counter::records_scanned);
+      return true;
+    }
+    if (!leave_leaf()) done_ = true;
+  }
+  return false;
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,49 @@
+// What transactions stand on: references to the parts that a store is wired from, and the limits that they share. No logic.
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "base/hybrid_clock.hpp"
+#include "base/metrics.hpp"
+#include "btree/trees.hpp"
+#include "log/log.hpp"
+#include "memory/context.hpp"
+#include "plimsoll/options.hpp"
+#include "registry/registry.hpp"
+#include "storage/pool.hpp"
+#include "storage/space.hpp"
+#include "version/chain.hpp"
+#include "version/collector.hpp"
+#include "version/store.hpp"
+
+namespace plimsoll::txn {
+
+class AsyncCommits;
+
+struct Engine {
+  memory::PageProvider& provider;
+  memory::BlockPool& blocks;
+  storage::Pool& pool;
+  storage::Space& space;
+  io::File& data;
+  log::Log& log;
+  btree::Trees& trees;
+  registry::Registry& registry;
+  version::Store& versions;
+  version::Chains& chains;
+  version::Collector& collector;
+  Metrics& metrics;
+  HybridClock& clock;
+  TimeSource& time;
+  TreeId garbage_tree;                   // extents of superseded large values (txn/large_value.hpp)
+  std::uint64_t salt;                    // names the store in Table handles
+  std::uint64_t transaction_deadline_ns; // defaults from Options
+  std::uint64_t lock_deadline_ns;
+  AsyncCommits* async_commits = nullptr; // set by the transaction manager
+  std::function<std::string(TreeId)> table_name{};   // for messages; empty: not an open table
+  std::function<Result<void>()> usable{};          // an error after fork
+  std::atomic<bool> data_unsynced{false};          // large values were written since the last sync of the data file
+};
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,213 @@
+#include "txn/manager.hpp"
+
+#include <new>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::txn {
+
+using registry::Status;
+using registry::status_of;
+using registry::with_status;
+
+Result<std::unique_ptr<TransactionManager>> TransactionManager::make(Engine& engine) {
+  std::unique_ptr<TransactionManager> manager(new TransactionManager(engine));
+  const std::uint32_t slots = engine.registry.slot_count();
+  PLIMSOLL_ASSIGN(manager->memory_, engine.provider.map(memory::Account::registry, slots * sizeof(TransactionImpl)));
+  for (std::uint32_t i = 0; i < slots; ++i) new (manager->transactions() + i) TransactionImpl(engine, i);
+  PLIMSOLL_ASSIGN(manager->async_, AsyncCommits::make(engine.provider, engine.time));
+  engine.async_commits = manager->async_.get();
+  return manager;
+}
+
+TransactionManager::~TransactionManager() {
+  if (!memory_) return;
+  for (std::uint32_t i = 0; i < engine_.registry.slot_count(); ++i) transactions()[i].~TransactionImpl();
+}
+
+Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& options) {
+  if (options.isolation == Isolation::serializable || options.isolation == Isolation::repeatable_read)
+    return fail(ErrorCode::invalid_argument, "isolation level {}: read_committed and snapshot exist so far",
+                options.isolation == Isolation::serializable ? "serializable" : "repeatable_read");
+  std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
+  if (options.deadline) deadline = static_cast<std::uint64_t>(options.deadline->count()) * 1'000'000;
+  if (deadline != 0) now = engine_.time.coarse_ns();
+  PLIMSOLL_ASSIGN(const registry::SlotIndex slot, engine_.registry.acquire(deadline == 0 ? 0 : now + deadline, options.label));
+  TransactionImpl& transaction = transactions()[slot];
+  transaction.slot().begun_ns.store(now, std::memory_order_relaxed);
+  if (auto begun = transaction.begin(options); !begun) {
+    engine_.registry.release(slot);
+    return std::unexpected(begun.error());
+  }
+  engine_.metrics.add(Counter::transactions_begun);
+  return &transaction;
+}
+
+Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64_t id) {
+  registry::Slot& slot = transaction.slot();
+  std::uint64_t control = slot.control.load(std::memory_order_acquire);
+  for (;;) {
+    if (slot.id.load(std::memory_order_acquire) != id)
+      return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
+    if (status_of(control) == Status::reaped)
+      return fail(ErrorCode::transaction_timeout, "transaction {} was ended because of its deadline or a kill; what it wrote is undone", id);
+    if (status_of(control) != Status::idle)
+      return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
+    if (slot.control.compare_exchange_weak(control, with_status(control, Status::in_operation), std::memory_order_acq_rel)) break;
+  }
+  const TransactionState state = slot.state.load(std::memory_order_relaxed);
+  if (state == TransactionState::active) return {};
+  leave(transaction, id);
+  return fail(ErrorCode::transaction_aborted, "transaction {} is {}", id, state == TransactionState::prepared ? "prepared: its coordinator ends it" : "ending");
+}
+
+void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
+  registry::Slot& slot = transaction.slot();
+  if (slot.id.load(std::memory_order_acquire) != id) return;   // the operation ended it
+  std::uint64_t control = slot.control.load(std::memory_order_acquire);
+  for (;;) {
+    const bool reap = (control & registry::killed_bit) != 0 && slot.state.load() == TransactionState::active;
+    const Status next = reap ? Status::reaped : Status::idle;
+    if (!slot.control.compare_exchange_weak(control, with_status(control, next), std::memory_order_acq_rel)) continue;
+    if (reap) {
+      transaction.engine().metrics.add(Counter::transactions_reaped);
+      if (auto aborted = transaction.abort(); !aborted) return;   // the background reverter goes on
+    }
+    return;
+  }
+}
+
+// Takes an idle transaction from its owner and aborts it.
+bool TransactionManager::reap(TransactionImpl& transaction) {
+  registry::Slot& slot = transaction.slot();
+  std::uint64_t control = slot.control.load(std::memory_order_acquire);
+  if (slot.state.load() != TransactionState::active || status_of(control) != Status::idle) return false;
+  if (!slot.control.compare_exchange_strong(control, with_status(control, Status::reaped), std::memory_order_acq_rel)) return false;
+  engine_.metrics.add(Counter::transactions_reaped);
+  if (auto aborted = transaction.abort(); !aborted) return true;   // readers step over its marks until the reverter gets through
+  return true;
+}
+
+Result<void> TransactionManager::kill(TxnId id) {
+  if (!engine_.registry.kill(id)) return fail(ErrorCode::not_found, "no running transaction {} that could be killed", id.value);
+  reap(transactions()[registry::slot_of(id)]);
+  return {};
+}
+
+bool TransactionManager::abort_all() {
+  bool quiet = true;
+  for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
+    registry::Slot& slot = engine_.registry.slot(i);
+    const std::uint64_t id = slot.id.load(std::memory_order_acquire);
+    if (id == 0 || slot.state.load() == TransactionState::prepared) continue;
+    if (status_of(slot.control.load()) == Status::in_operation) engine_.registry.kill(TxnId{id});
+    reap(transactions()[i]);
+    const Status status = status_of(slot.control.load());
+    quiet &= slot.id.load() == 0 || status == Status::reaped || status == Status::committing;
+  }
+  return quiet;
+}
+
+TransactionImpl* TransactionManager::find_prepared(Bytes global_id) {
+  for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
+    const registry::Slot& slot = engine_.registry.slot(i);
+    if (slot.id.load() != 0 && slot.state.load() == TransactionState::prepared && transactions()[i].global_id() == global_id) return &transactions()[i];
+  }
+  return nullptr;
+}
+
+std::vector<TransactionInfo> TransactionManager::list() const {
+  std::vector<TransactionInfo> all = engine_.registry.list();
+  for (TransactionInfo& info : all)
+    if (info.state == TransactionState::prepared) info.global_id = transactions()[registry::slot_of(info.id)].global_id();
+  return all;
+}
+
+bool TransactionManager::run_background(const std::function<void(TxnId, const char*)>& reaped) {
+  bool worked = false;
+  const std::uint64_t now = engine_.time.monotonic_ns(), oldest = engine_.registry.snapshots().oldest();
+  for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
+    registry::Slot& slot = engine_.registry.slot(i);
+    const TxnId id{slot.id.load(std::memory_order_acquire)};
+    if (!id) continue;
+    TransactionImpl& transaction = transactions()[i];
+    const std::uint64_t deadline = slot.deadline_ns.load(std::memory_order_relaxed);
+    if (deadline != 0 && now >= deadline && slot.state.load() == TransactionState::active && engine_.registry.kill(id) && reap(transaction)) {
+      reaped(id, "its deadline passed");
+      worked = true;
+    }
+    if (status_of(slot.control.load()) == Status::reaped && transaction.needs_revert()) worked |= transaction.revert_all().has_value();
+    if (slot.state.load() == TransactionState::committed) worked |= transaction.release_if_lingering(oldest);
+  }
+  return free_garbage() || worked;
+}
+
+// Frees extents of superseded large values that no admissible snapshot can see: bits and garbage record go in one structure change.
+bool TransactionManager::free_garbage() {
+  bool freed = false;
+  char payload[512];
+  std::array<char, 4> after{};
+  std::size_t after_bytes = 0;
+  memory::Context context(engine_.blocks, "garbage", 0);
+  char* buffer = nullptr;
+  for (int n = 0; n < 64; ++n) {
+    if (engine_.log.failed()) return freed;
+    if (buffer == nullptr && (buffer = context.allocate(engine_.pool.page_bytes(), 8)) == nullptr) return freed;
+    // The first record at or after the last one looked at.
+    auto copied = engine_.trees.copy_leaf(engine_.garbage_tree, Bytes{after.data(), after_bytes}, false, buffer, storage::Access::normal);
+    if (!copied) return freed;
+    const std::uint16_t index = copied->lower_bound({after.data(), after_bytes});
+    if (index == copied->count()) {
+      const auto fence = copied->upper_fence();
+      if (!fence || fence->size() > after.size()) return freed;
+      std::copy(fence->begin(), fence->end(), after.begin());
+      after_bytes = fence->size();
+      continue;
+    }
+    std::array<char, 1024> key_buffer;
+    const Bytes key = copied->key(index, key_buffer.data());
+    const btree::RecordView record = copied->record(index);
+    PLIMSOLL_CHECK(key.size() == 4 && record.value_bytes == 12);
+    std::uint32_t first;
+    std::memcpy(&first, key.data(), 4);
+    log::Reader reader({record.value, record.value_bytes});
+    const Extent extent{__builtin_bswap32(first), reader.number<std::uint32_t>()};
+    const auto from = reader.number<std::uint64_t>();
+    const auto until = version::resolve(engine_.registry, record.stamp());
+    const bool garbage = until.kind == version::Resolved::Kind::timestamp &&
+                         (until.timestamp <= engine_.registry.snapshots().oldest() || engine_.registry.snapshots().garbage(from, until.timestamp));
+    std::memcpy(after.data(), key.data(), 4);
+    after_bytes = 4;
+    if (garbage && (record.flags & btree::flag_deleted) == 0) {
+      if (!free_extent(extent, key, payload)) return freed;
+      freed = true;
+    }
+    const std::uint32_t next = __builtin_bswap32(extent.first + 1);
+    std::memcpy(after.data(), &next, 4);
+  }
+  return freed;
+}
+
+bool TransactionManager::free_extent(const Extent& extent, Bytes key, std::span<char> payload) {
+  auto map = engine_.space.prepare_free(extent.first);
+  if (!map) return false;
+  auto credit = engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0);
+  if (!credit) return false;
+  auto leaf = engine_.trees.latch(engine_.garbage_tree, key);
+  if (!leaf || !leaf->found()) return false;
+  storage::ExclusivePage map_page = engine_.space.latch_map(*map);
+  btree::StructureChange change(engine_.log, *credit, payload);
+  change.begin(leaf->page());
+  change.begin(map_page);
+  leaf->erase();
+  change.add(leaf->page(), log::Action::leaf_erase, key);
+  change.clear_space(map_page, extent.first, extent.pages);
+  change.finish();
+  leaf->unlatch();
+  map_page.unlatch();
+  engine_.space.note_freed(extent.first);
+  return true;
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,51 @@
+// The transaction manager: makes, ends, lists and reaps transactions. Owns one TransactionImpl a slot. Its background work: deadlines and kills,
+// reverting what could not be reverted at once, releasing slots that linger until nobody asks for their commit, freeing the extents of
+// superseded large values.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "txn/async_commits.hpp"
+#include "txn/transaction.hpp"
+
+namespace plimsoll::txn {
+
+class TransactionManager {
+ public:
+  static Result<std::unique_ptr<TransactionManager>> make(Engine& engine);
+  ~TransactionManager();   // every transaction has ended
+
+  Result<TransactionImpl*> begin(const TransactionOptions& options);
+  TransactionImpl& transaction(registry::SlotIndex slot) const { return transactions()[slot]; }
+  AsyncCommits& async_commits() { return *async_; }
+
+  // Called by handles around each operation: takes the slot's control word to in_operation. Errors: the transaction has ended, another thread is
+  // inside, or it was reaped (with the reason).
+  static Result<void> enter(TransactionImpl& transaction, std::uint64_t id);
+  // Back to idle; aborts the transaction if it was killed meanwhile.
+  static void leave(TransactionImpl& transaction, std::uint64_t id);
+
+  // Sets the kill flag; an idle victim is aborted at once, one inside an operation at its next safe point.
+  Result<void> kill(TxnId id);
+  // Aborts everything that is idle or abandoned (close). What is inside an operation ends itself; false: something still runs.
+  bool abort_all();
+  TransactionImpl* find_prepared(Bytes global_id);
+  std::vector<TransactionInfo> list() const;
+
+  // One round of background work; true if something was done. `reaped` hears of each transaction that was ended.
+  bool run_background(const std::function<void(TxnId, const char* why)>& reaped);
+
+ private:
+  explicit TransactionManager(Engine& engine) : engine_(engine) {}
+  TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
+  bool reap(TransactionImpl& transaction);
+  bool free_garbage();
+  bool free_extent(const Extent& extent, Bytes key, std::span<char> payload);
+
+  Engine& engine_;
+  memory::Mapping memory_;
+  std::unique_ptr<AsyncCommits> async_;
+};
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,192 @@
+// Point reads (D4-D6): the newest version in the leaf, else down the chain of older ones. Optimistic: nothing that was read counts before the
+// page it came from has been validated; per hop the version page's word is sampled before the leaf is re-validated (protocols.md rule 8).
+#include <algorithm>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "txn/large_value.hpp"
+#include "txn/transaction.hpp"
+
+namespace plimsoll::txn {
+
+namespace {
+constexpr int optimistic_tries_max = 16;   // then the reader takes the leaf's latch
+}
+
+// Copies value bytes that may change meanwhile; the caller validates afterwards.
+TransactionImpl::Attempt TransactionImpl::copy_out(Bytes from, Want want, Found& found) {
+  found.present = true;
+  if (want == Want::existence) return Attempt::done;
+  if (found.data != nullptr && found.bytes != from.size()) drop(found);
+  if (found.data == nullptr) {
+    found.data = context_.allocate(std::max<std::size_t>(from.size(), 1));
+    if (found.data == nullptr) return Attempt::no_memory;
+    found.bytes = from.size();
+  }
+  page_read(found.data, from.data(), from.size());
+  return Attempt::done;
+}
+
+void TransactionImpl::drop(Found& found) {
+  if (found.data != nullptr) context_.free(found.data, std::max<std::size_t>(found.bytes, 1));
+  found = {};
+}
+
+Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::LeafPosition& position, Want want, Found& found) {
+  const btree::RecordView& record = position.record;
+  if (!record) {
+    drop(found);
+    return position.page.still_valid() ? Attempt::done : Attempt::again;
+  }
+  if (!view_.sees(record.stamp())) return read_chain(position, want, found);
+  if ((record.flags & btree::flag_deleted) != 0) {
+    drop(found);
+    return position.page.still_valid() ? Attempt::done : Attempt::again;
+  }
+  const Attempt copied = copy_out({record.value, record.value_bytes}, want, found);
+  found.large = (record.flags & btree::flag_large) != 0;
+  return position.page.still_valid() ? copied : Attempt::again;
+}
+
+Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPosition& position, Want want, Found& found) {
+  std::uint64_t address = position.record.previous();
+  const std::uint64_t record_stamp = position.record.stamp();
+  if (!position.page.still_valid()) return Attempt::again;
+  // A mark of an older incarnation (a prepared transaction) may be followed into its own file; anything else only into this one.
+  bool other_files = registry::is_mark(record_stamp);
+  drop(found);
+  while (address != 0 && (engine_.versions.ours(address) || other_files)) {
+    other_files = false;
+    engine_.metrics.add(Counter::version_hops);
+    const auto sampled = engine_.pool.read(version::page_of(address));
+    if (!position.page.still_valid()) return Attempt::again;   // also when the read failed: the address may be stale
+    if (!sampled) return std::unexpected(sampled.error());
+    const storage::OptimisticPage& page = *sampled;
+    const version::Entry entry = version::read_entry(page.bytes, engine_.pool.page_bytes(), version::offset_of(address));
+    if (entry.bytes == 0) return Attempt::again;
+    const bool intermediate = entry.stamp == registry::mark_of(entry.writer);
+    const bool seen = !intermediate && (entry.absent() || view_.sees(entry.stamp));
+    if (seen) {
+      const bool present = !entry.absent() && (entry.flags & btree::flag_deleted) == 0;
+      Attempt copied = Attempt::done;
+      if (present) copied = copy_out(entry.value, want, found);
+      found.large = present && (entry.flags & btree::flag_large) != 0;
+      return page.still_valid() && position.page.still_valid() ? copied : Attempt::again;
+    }
+    address = entry.previous;
+    if (!page.still_valid()) return Attempt::again;
+  }
+  return position.page.still_valid() ? Attempt::done : Attempt::again;
+}
+
+// The fallback when a leaf changes all the time: nobody changes it while it is latched. Version pages are made resident beforehand.
+Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes key, Want want) {
+  constexpr int loads_max = 100'000;
+  for (int loads = 0; loads < loads_max; ++loads) {
+    Found found;
+    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
+    if (!leaf.found()) return found;
+    const btree::RecordView record = leaf.record();
+    std::uint64_t address = record.previous(), missing = 0;
+    Bytes value{record.value, record.value_bytes};
+    std::uint8_t flags = record.flags;
+    bool seen = view_.sees(record.stamp());
+    storage::ExclusivePage page;
+    bool other_files = registry::is_mark(record.stamp());
+    while (!seen && address != 0 && (engine_.versions.ours(address) || other_files)) {
+      other_files = false;
+      page = engine_.pool.latch_resident(version::page_of(address));
+      if (!page) {
+        missing = address;
+        break;
+      }
+      const version::Entry entry = version::read_entry(page.bytes(), engine_.pool.page_bytes(), version::offset_of(address));
+      PLIMSOLL_CHECK(entry.bytes != 0);
+      seen = entry.stamp != registry::mark_of(entry.writer) && (entry.absent() || view_.sees(entry.stamp));
+      value = entry.value;
+      flags = entry.absent() ? btree::flag_deleted : entry.flags;
+      address = entry.previous;
+      if (!seen) page.unlatch();
+    }
+    if (missing != 0) {
+      leaf.unlatch();
+      PLIMSOLL_TRY(engine_.pool.read(version::page_of(missing)));
+      continue;
+    }
+    if (!seen || (flags & btree::flag_deleted) != 0) return found;
+    if (copy_out(value, want, found) == Attempt::no_memory) return no_memory();
+    found.large = (flags & btree::flag_large) != 0;
+    return found;
+  }
+  return fail(ErrorCode::memory_budget_exceeded, "the versions of one key do not fit into the buffer pool");
+}
+
+std::unexpected<Error> TransactionImpl::no_memory() const {
+  return fail(ErrorCode::memory_budget_exceeded, "transaction {}: its memory context cannot hold more than {} bytes", id_.value, context_.bytes());
+}
+
+Result<TransactionImpl::Found> TransactionImpl::read(TreeId tree, Bytes key, Want want) {
+  Found found;
+  for (int tries = 0; tries < optimistic_tries_max; ++tries) {
+    PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(tree, key));
+    auto attempt = read_position(position, want, found);
+    if (!attempt) {
+      drop(found);
+      return std::unexpected(attempt.error());
+    }
+    if (*attempt == Attempt::done) return found;
+    if (*attempt == Attempt::no_memory) return no_memory();
+    engine_.metrics.add(Counter::read_restarts);
+  }
+  drop(found);
+  return read_latched(tree, key, want);
+}
+
+Result<std::optional<Value>> TransactionImpl::to_value(Found found) {
+  if (!found.present) return std::nullopt;
+  if (found.large) PLIMSOLL_TRY(read_whole(found));
+  Value value;
+  value.data_ = found.data;
+  value.size_ = found.bytes;
+  value.owner_ = this;
+  value.owner_id_ = id_.value;
+  return value;
+}
+
+Result<std::optional<Value>> TransactionImpl::get(TreeId tree, Bytes key) {
+  engine_.metrics.add(Counter::point_reads);
+  statement_snapshot();
+  PLIMSOLL_ASSIGN(const Found found, read(tree, key, Want::value));
+  return to_value(found);
+}
+
+Result<bool> TransactionImpl::exists(TreeId tree, Bytes key) {
+  engine_.metrics.add(Counter::point_reads);
+  statement_snapshot();
+  PLIMSOLL_ASSIGN(const Found found, read(tree, key, Want::existence));
+  return found.present;
+}
+
+Result<void> TransactionImpl::multi_get(TreeId tree, std::span<const Bytes> keys, std::span<std::optional<Value>> out) {
+  constexpr std::size_t group = 64;
+  statement_snapshot();
+  engine_.metrics.add(Counter::point_reads, keys.size());
+  std::array<btree::LeafPosition, group> positions;
+  for (std::size_t begin = 0; begin < keys.size(); begin += group) {
+    const std::size_t count = std::min(group, keys.size() - begin);
+    PLIMSOLL_TRY(engine_.trees.find_many(tree, keys.subspan(begin, count), std::span(positions).first(count)));
+    for (std::size_t i = 0; i < count; ++i) {
+      Found found;
+      PLIMSOLL_ASSIGN(const Attempt attempt, read_position(positions[i], Want::value, found));
+      if (attempt == Attempt::no_memory) return no_memory();
+      if (attempt == Attempt::again) {
+        drop(found);
+        PLIMSOLL_ASSIGN(found, read(tree, keys[begin + i], Want::value));
+      }
+      PLIMSOLL_ASSIGN(out[begin + i], to_value(found));
+    }
+  }
+  return {};
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,160 @@
+// Reverting (D8): the same for abort, partial rollback and losers after a crash. A record is restored only if its mark and address still are
+// those of the entry, so doing it twice does nothing twice.
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "txn/transaction.hpp"
+
+namespace plimsoll::txn {
+
+namespace {
+
+struct EntryCopy {
+  version::Entry entry;
+  alignas(8) std::array<char, storage::page_header_bytes + storage::page_bytes_max / 4 + 256> bytes;
+};
+
+Result<void> copy_entry(storage::Pool& pool, std::uint64_t address, EntryCopy& copy) {
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, pool.latch(version::page_of(address)));
+  const version::Entry entry = version::read_entry(page.bytes(), pool.page_bytes(), version::offset_of(address));
+  if (entry.bytes == 0 || (entry.entry_flags & version::entry_filled) == 0 || storage::page_header_bytes + entry.bytes > copy.bytes.size())
+    return fail(ErrorCode::corruption, "version file {}, page {}: no entry at offset {}", version::incarnation_of(address),
+                storage::page_of(version::page_of(address)), version::offset_of(address));
+  page_read(copy.bytes.data() + storage::page_header_bytes, page.bytes() + version::offset_of(address), entry.bytes);
+  copy.entry = version::read_entry(copy.bytes.data(), static_cast<std::uint32_t>(storage::page_header_bytes + entry.bytes), storage::page_header_bytes);
+  return {};
+}
+
+}  // namespace
+
+// Newest first, down to (not including) the entry `target`.
+Result<void> TransactionImpl::revert_to(std::uint64_t target) {
+  while (last_entry() != target) {
+    PLIMSOLL_CHECK(last_entry() != 0);
+    PLIMSOLL_ASSIGN(const std::uint64_t previous, revert_entry(last_entry()));
+    last_entry_.store(previous, std::memory_order_release);
+  }
+  return {};
+}
+
+// The entries from number `kept` on have been reverted; those in the private lane are finished with the lane.
+void TransactionImpl::finish_reverted(std::uint64_t kept) {
+  for (std::uint64_t i = kept; i < std::min<std::uint64_t>(entries_, write_set_max) && write_set_ != nullptr; ++i)
+    engine_.versions.finish(write_set_[i].entry, 0, false);
+  entries_ = kept;
+}
+
+// The extents of the large value that reverting `entry` will take away (none if the record keeps it), and their map pages, pinned. Nobody else
+// changes a record that carries this transaction's mark, so what is seen here is what will be found under the latch.
+Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, std::uint64_t address,
+                                                   std::array<storage::Reservation, extents_max>& pinned) {
+  LargeValue doomed;
+  for (;;) {
+    PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(TreeId{entry.tree}, entry.key));
+    const btree::RecordView& record = position.record;
+    std::array<char, LargeValue::descriptor_max> descriptor;
+    std::size_t bytes = 0;
+    if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address && (record.flags & btree::flag_large) != 0) {
+      bytes = std::min<std::size_t>(record.value_bytes, descriptor.size());
+      page_read(descriptor.data(), record.value, bytes);
+    }
+    if (!position.page.still_valid()) continue;
+    const Bytes value{descriptor.data(), bytes};
+    if (bytes != 0 && value != entry.value && !LargeValue::decode(value, doomed))
+      return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+    break;
+  }
+  for (std::uint32_t i = 0; i < doomed.count; ++i) {
+    PLIMSOLL_ASSIGN(pinned[i], engine_.space.prepare_free(doomed.extent[i].first));
+  }
+  return doomed;
+}
+
+// Answers the entry before it.
+Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
+  EntryCopy copy;
+  PLIMSOLL_TRY(copy_entry(engine_.pool, address, copy));
+  const version::Entry& entry = copy.entry;
+  PLIMSOLL_CHECK(entry.writer == id_);
+  const TreeId tree{entry.tree};
+  std::array<storage::Reservation, extents_max> pinned;
+  PLIMSOLL_ASSIGN(const LargeValue doomed, doomed_extents(entry, address, pinned));
+  log::Update update;
+  update.transaction = id_;
+  update.tree = entry.tree;
+  update.previous_entry = entry.previous_entry;
+  update.after_stamp = entry.stamp;
+  update.after_previous = entry.previous;
+  update.after_flags = entry.flags;
+  update.key = entry.key;
+  update.after = entry.value;
+  std::array<char, log::update_fixed_bytes> head;
+  std::array<char, LargeValue::descriptor_max> descriptor;
+  if (doomed.count != 0) {
+    update.before_flags = btree::flag_large;
+    update.before = doomed.encode(descriptor);
+  }
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(head.size() + entry.key.size() + update.before.size() + entry.value.size()),
+                                                          log::Log::Priority::reserve, 0));
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, entry.absent() ? engine_.trees.latch(tree, entry.key)
+                                                          : engine_.trees.latch_with_room(tree, entry.key, entry.value.size(), log::Log::Priority::reserve, 0));
+  if (leaf.found() && leaf.record().stamp() == registry::mark_of(id_) && leaf.record().previous() == address) {
+    update.leaf = storage::page_of(leaf.page().key());
+    update.leaf_before_lsn = leaf.page().lsn().value;
+    leaf.page().will_change(engine_.log.end());
+    MapPages maps(engine_.space, {std::span(doomed.extent).first(doomed.count), pinned});
+    maps.begin(engine_.log.end());
+    log::Writer writer(head);
+    log::write_update_head(writer, update);
+    const std::string_view pieces[] = {writer.view(), update.key, update.before, update.after};
+    const auto span = engine_.log.append(credit, log::Kind::revert, pieces);
+    if (entry.absent()) {
+      leaf.erase();
+    } else {
+      leaf.put(entry.key, {entry.stamp, entry.previous, entry.flags, entry.value});
+    }
+    leaf.page().set_lsn(span.end);
+    maps.clear_bits(span.end);
+    engine_.metrics.add(Counter::records_reverted);
+    if (engine_.versions.ours(address)) engine_.versions.dead(address, entry.bytes);
+  }
+  return entry.previous_entry;
+}
+
+Result<Savepoint> TransactionImpl::savepoint() {
+  if (savepoint_count_ == savepoints_max) return fail(ErrorCode::invalid_argument, "a transaction may have {} savepoints at a time", savepoints_max);
+  if (savepoints_ == nullptr) {
+    char* memory = context_.allocate(savepoints_max * sizeof(SavepointMark), alignof(SavepointMark));
+    if (memory == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory for savepoints");
+    savepoints_ = std::uninitialized_default_construct_n(reinterpret_cast<SavepointMark*>(memory), savepoints_max) - savepoints_max;
+  }
+  savepoints_[savepoint_count_++] = {last_entry(), entries_, ++savepoint_number_};
+  return Savepoint{savepoint_number_};
+}
+
+Result<void> TransactionImpl::rollback_to(Savepoint point) {
+  for (std::uint32_t i = savepoint_count_; i-- > 0;) {
+    if (savepoints_[i].number != point.number) continue;
+    ++write_count_;
+    PLIMSOLL_TRY(revert_to(savepoints_[i].last_entry));
+    finish_reverted(savepoints_[i].entries);
+    savepoint_count_ = i + 1;
+    engine_.registry.wake_waiters(slot_);   // who waits for a key of this rollback looks again
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument, "savepoint {} does not exist any more", point.number);
+}
+
+Result<void> TransactionImpl::release(Savepoint point) {
+  for (std::uint32_t i = savepoint_count_; i-- > 0;) {
+    if (savepoints_[i].number != point.number) continue;
+    savepoint_count_ = i;
+    return {};
+  }
+  return fail(ErrorCode::invalid_argument, "savepoint {} does not exist any more", point.number);
+}
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,189 @@
+// A transaction's inside: one object a registry slot, made once and used again by the slot's next transaction. Owns the memory context, the
+// write set (the first writes, to be stamped at commit), the private lane of a big transaction and the savepoints.
+//
+// Used by one thread at a time (the slot's control word sees to it). State:
+//
+//   begin -> [writes, reads, savepoints]* -> commit (stamp, finish, release)
+//                                         -> abort  (aborted; revert newest first; END; release)
+//                                         -> prepare -> commit_prepared | abort_prepared
+//   reaped: aborted on the owner's behalf (deadline, kill); the slot and the memory stay until the owner's handle lets go.
+//
+// I1 last_entry_ heads the chain of exactly those entries that are not reverted.  I2 write_set_[i] describes the i-th entry; later ones lie in
+// the private lane.  I3 no latch is held between calls.
+#pragma once
+
+#include <array>
+#include <optional>
+
+#include "plimsoll/transaction.hpp"
+#include "txn/engine.hpp"
+#include "txn/large_value.hpp"
+
+namespace plimsoll::txn {
+
+class ExtentWriter;
+
+enum class Change : std::uint8_t { put, insert, update, erase, lock };
+
+class TransactionImpl {
+ public:
+  static constexpr std::size_t write_set_max = 64;
+  static constexpr std::size_t savepoints_max = 64;
+
+  TransactionImpl(Engine& engine, registry::SlotIndex slot) : engine_(engine), slot_(slot), context_(engine.blocks, "transaction", 0) {}
+
+  // --- life (begin_end.cpp, commit.cpp) ---
+  Result<void> begin(const TransactionOptions& options);
+  Result<void> commit(void (*done)(void*, Result<void>), void* done_context);   // done: asynchronous acknowledgement
+  Result<void> abort();
+  Result<void> prepare(Bytes global_id);
+  Result<Timestamp> commit_prepared();
+  Result<void> abort_prepared();
+  void adopt(std::uint64_t last_entry, Bytes global_id);   // recovery: a prepared transaction, or a loser to be reverted
+  Result<void> revert_all();                               // aborted: restores every record; may be tried again after an error
+  bool release_if_lingering(std::uint64_t oldest);
+
+  // --- reads (read.cpp, cursor.cpp) ---
+  Result<std::optional<Value>> get(TreeId tree, Bytes key);
+  Result<bool> exists(TreeId tree, Bytes key);
+  Result<void> multi_get(TreeId tree, std::span<const Bytes> keys, std::span<std::optional<Value>> out);
+  Result<std::uint64_t> count(TreeId tree, const Range& range);
+  Result<CursorImpl*> open_cursor(TreeId tree, const Range& range, Direction direction);
+
+  // --- writes (write.cpp) ---
+  Result<bool> write(TreeId tree, Bytes key, Bytes value, Change change);
+  Result<std::uint64_t> erase_range(TreeId tree, const Range& range);
+
+  // --- large values (large_value.cpp) ---
+  Result<std::optional<ValueReaderImpl*>> open_reader(TreeId tree, Bytes key);
+  Result<ValueWriterImpl*> open_writer(TreeId tree, Bytes key);
+
+  // --- savepoints (revert.cpp) ---
+  Result<Savepoint> savepoint();
+  Result<void> rollback_to(Savepoint point);
+  Result<void> release(Savepoint point);
+
+  void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
+  memory::Context& context() { return context_; }
+  registry::Slot& slot() { return engine_.registry.slot(slot_); }
+  const registry::Slot& slot() const { return engine_.registry.slot(slot_); }
+  registry::SlotIndex slot_index() const { return slot_; }
+  TxnId id() const { return id_; }
+  Timestamp snapshot() const { return Timestamp{view_.snapshot}; }
+  std::uint64_t last_entry() const { return last_entry_.load(std::memory_order_acquire); }
+  Bytes global_id() const { return {global_id_.data(), global_id_bytes_}; }
+  Engine& engine() { return engine_; }
+  std::uint64_t write_count() const { return write_count_; }
+  bool needs_revert() const { return needs_revert_; }
+  void set_lock_deadline(std::uint64_t wait_ns) { lock_wait_ns_ = wait_ns; }
+  void finish_handle();   // the owner's handle is gone: releases the slot (and aborts what is still running)
+
+ private:
+  friend class CursorImpl;
+  friend class ValueWriterImpl;
+  friend class ValueReaderImpl;
+
+  struct Written {
+    std::uint64_t entry = 0;
+    std::uint32_t tree = 0, leaf = 0;
+    storage::FrameIndex frame = storage::no_frame;
+    std::uint16_t key_bytes = 0;
+    bool tombstone = false;
+    char* key = nullptr;         // in the context
+  };
+  struct SavepointMark {
+    std::uint64_t last_entry = 0, entries = 0;
+    std::uint32_t number = 0;
+  };
+  struct Found {                 // what a read came to; value bytes are in the context
+    bool present = false, large = false;
+    char* data = nullptr;
+    std::size_t bytes = 0;
+  };
+  enum class Want : std::uint8_t { existence, value };
+
+  // begin_end.cpp
+  void end(bool committed);
+  Result<void> check_writable(Bytes key) const;
+  // read.cpp
+  Result<Found> read(TreeId tree, Bytes key, Want want);
+  enum class Attempt : std::uint8_t { done, again, no_memory };
+  Result<Attempt> read_chain(const btree::LeafPosition& position, Want want, Found& found);
+  Result<Found> read_latched(TreeId tree, Bytes key, Want want);
+  Result<Attempt> read_position(const btree::LeafPosition& position, Want want, Found& found);
+  Attempt copy_out(Bytes from, Want want, Found& found);
+  void drop(Found& found);
+  Result<void> read_whole(Found& found);   // large_value.cpp: replaces the descriptor by the value
+  std::unexpected<Error> no_memory() const;
+  Result<std::optional<Value>> to_value(Found found);
+  void statement_snapshot();
+  // write.cpp
+  struct Verdict {
+    enum class Kind : std::uint8_t { go, wait, conflict, stale_snapshot, refused } kind = Kind::go;
+    TxnId holder{};
+    bool own = false;            // the record carries this transaction's mark
+    std::uint64_t stamp = 0;     // resolved stamp of what is superseded
+    ErrorCode refusal{};
+    bool nothing_to_do = false;  // erase of an absent record
+  };
+  Verdict judge(const btree::RecordView& record, Change change) const;
+  Result<void> wait_for(TxnId holder, TreeId tree, Bytes key, std::uint64_t& deadline_ns);
+  Result<bool> write_record(TreeId tree, Bytes key, Bytes value, std::uint8_t flags, Change change,
+                            const Runs& extents = {});
+  struct After {
+    Bytes value;
+    std::uint8_t flags = 0;
+    bool lock_only = false;      // the record keeps its value
+    Runs extents{};              // of a large value: their bits are set with this change
+  };
+  bool needs_entry(const btree::RecordView& own_record, Change change) const;
+  Result<log::Credit> take_credit(std::uint64_t bytes);
+  void apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, const After& after, const Verdict& verdict, const version::Reserved& room,
+             log::Credit& credit);
+  Result<bool> write_large(TreeId tree, Bytes key, Bytes value, Change change);
+  Result<bool> write_extents(TreeId tree, Bytes key, const ExtentWriter& writer, Change change);
+  Result<void> put_extents(TreeId tree, Bytes key, const ExtentWriter& writer);
+  Result<bool> guard_statement(Bytes key, std::uint64_t value_bytes, const std::function<Result<bool>()>& body);
+  Result<void> note_garbage();
+  void remember(TreeId tree, btree::LatchedLeaf& leaf, Bytes key, const version::Reserved& room, bool tombstone);
+  Result<void> prepare_to_remember(Bytes key);
+  Error conflict(TreeId tree, Bytes key, std::string_view why) const;
+  // commit.cpp
+  Result<void> commit_writes(Timestamp& timestamp, Lsn& end);
+  void finish_writes(Timestamp timestamp, Lsn commit_end);
+  void release_committed();
+  bool stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force);
+  // revert.cpp
+  Result<void> revert_to(std::uint64_t target);
+  void finish_reverted(std::uint64_t kept);
+  Result<std::uint64_t> revert_entry(std::uint64_t address);
+  Result<LargeValue> doomed_extents(const version::Entry& entry, std::uint64_t address,
+                                    std::array<storage::Reservation, extents_max>& pinned);
+
+  Engine& engine_;
+  const registry::SlotIndex slot_;
+  memory::Context context_;
+  TxnId id_{};
+  version::View view_;
+  Isolation isolation_ = Isolation::snapshot;
+  bool read_only_ = false, durable_ = true, needs_revert_ = false;
+  std::atomic<bool> lingering_{false};
+  Lsn read_position_{};          // everything read was committed by records below (rule 15)
+  std::atomic<std::uint64_t> last_entry_{0};
+  std::uint64_t entries_ = 0;    // entries in the chain
+  std::uint64_t write_count_ = 0;// grows with every write: cursors notice
+  std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
+  std::uint64_t lock_wait_ns_ = 0;
+  version::PrivateLane lane_;
+  char* key_memory_ = nullptr;   // for the key of the write in progress
+  Written* write_set_ = nullptr; // write_set_max of them, in the context
+  std::uint32_t savepoint_count_ = 0, savepoint_number_ = 0;
+  SavepointMark* savepoints_ = nullptr;
+  std::size_t key_memory_bytes_ = 0;
+  std::uint64_t superseded_stamp_ = 0;
+  LargeValue superseded_;        // extents that the change in progress makes garbage
+  std::array<char, 64> global_id_{};
+  std::size_t global_id_bytes_ = 0;
+};
+
+}  // namespace plimsoll::txn

@@ -1,0 +1,254 @@
+#include "txn/value_stream.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+
+#include "base/check.hpp"
+#include "base/crc32c.hpp"
+#include "base/fail.hpp"
+
+namespace plimsoll::txn {
+
+namespace {
+constexpr std::uint32_t extent_pages_max = 8192;
+}
+
+Result<void> ExtentWriter::begin(std::uint64_t expected) {
+  const std::uint32_t page = engine_.pool.page_bytes();
+  PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, piece_bytes));
+  expected_pages_ = (expected + page - 1) / page;
+  next_pages_ = static_cast<std::uint32_t>(piece_bytes / page);
+  // Pages that were freed by records not yet durable must not be overwritten before those are.
+  return engine_.log.flush_to(engine_.log.end());
+}
+
+// Takes an adjacent run, smaller ones when the file is fragmented.
+Result<void> ExtentWriter::next_extent(std::uint32_t pages) {
+  if (value_.count == extents_max) return fail(ErrorCode::no_space, "the data file is too fragmented for a value of {} bytes", value_.bytes);
+  for (;; pages = std::max(pages / 2, 1u)) {
+    auto run = engine_.space.reserve(pages);
+    if (!run && (pages == 1 || run.error().code() != ErrorCode::no_space)) return std::unexpected(run.error());
+    if (!run) continue;
+    value_.extent[value_.count] = {run->first(), 0};
+    runs_[value_.count++] = std::move(*run);
+    left_in_extent_ = pages;
+    return {};
+  }
+}
+
+Result<void> ExtentWriter::flush() {
+  const std::uint32_t page = engine_.pool.page_bytes();
+  std::memset(buffer_.data() + buffered_, 0, piece_bytes - buffered_);
+  auto pages = static_cast<std::uint32_t>((buffered_ + page - 1) / page);
+  std::size_t done = 0;
+  while (pages != 0) {
+    if (left_in_extent_ == 0) {
+      const std::uint64_t wanted = expected_pages_ != 0 ? std::min<std::uint64_t>(expected_pages_, extent_pages_max) : std::max(next_pages_, pages);
+      PLIMSOLL_TRY(next_extent(static_cast<std::uint32_t>(wanted)));
+      next_pages_ = std::min(next_pages_ * 2, extent_pages_max);
+    }
+    Extent& extent = value_.extent[value_.count - 1];
+    const std::uint32_t now = std::min(pages, left_in_extent_);
+    PLIMSOLL_TRY(engine_.data.write(std::uint64_t{extent.first + extent.pages} * page, {buffer_.data() + done, std::size_t{now} * page}));
+    extent.pages += now;
+    left_in_extent_ -= now;
+    pages -= now;
+    done += std::size_t{now} * page;
+    if (expected_pages_ != 0) expected_pages_ -= std::min<std::uint64_t>(expected_pages_, now);
+  }
+  buffered_ = 0;
+  return {};
+}
+
+Result<void> ExtentWriter::write(Bytes piece) {
+  if (value_.bytes + piece.size() > value_bytes_max) return fail(ErrorCode::invalid_argument, "a value may have {} bytes at most", value_bytes_max);
+  value_.crc = crc32c(value_.crc, piece);
+  value_.bytes += piece.size();
+  while (!piece.empty()) {
+    const std::size_t now = std::min(piece.size(), piece_bytes - buffered_);
+    std::memcpy(buffer_.data() + buffered_, piece.data(), now);
+    buffered_ += now;
+    piece.remove_prefix(now);
+    if (buffered_ == piece_bytes) PLIMSOLL_TRY(flush());
+  }
+  return {};
+}
+
+Result<void> ExtentWriter::finish() {
+  if (buffered_ != 0) PLIMSOLL_TRY(flush());
+  // Only the pages that were written will be allocated; the rest of the last run goes back with its reservation.
+  engine_.data_unsynced.store(true, std::memory_order_seq_cst);
+  engine_.metrics.add(Counter::large_values_written);
+  engine_.metrics.add(Counter::large_value_bytes, value_.bytes);
+  return {};
+}
+
+Result<void> ExtentReader::begin() {
+  PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, piece_bytes));
+  return {};
+}
+
+Result<void> ExtentReader::fill() {
+  const std::uint32_t page = engine_.pool.page_bytes();
+  while (extent_ < value_.count && page_in_extent_ == value_.extent[extent_].pages) {
+    ++extent_;
+    page_in_extent_ = 0;
+  }
+  if (extent_ == value_.count) return fail(ErrorCode::corruption, "a large value of {} bytes has extents for {} only", value_.bytes, loaded_);
+  const Extent& extent = value_.extent[extent_];
+  const auto pages = std::min<std::uint32_t>(extent.pages - page_in_extent_, static_cast<std::uint32_t>(piece_bytes / page));
+  PLIMSOLL_TRY(engine_.data.read(std::uint64_t{extent.first + page_in_extent_} * page, {buffer_.data(), std::size_t{pages} * page}));
+  page_in_extent_ += pages;
+  at_ = 0;
+  filled_ = static_cast<std::size_t>(std::min<std::uint64_t>(std::uint64_t{pages} * page, value_.bytes - loaded_));
+  loaded_ += filled_;
+  crc_ = crc32c(crc_, buffer_.data(), filled_);
+  if (loaded_ == value_.bytes && crc_ != value_.crc)
+    return fail(ErrorCode::corruption, "the checksum of a large value at page {} is wrong", value_.extent[0].first);
+  return {};
+}
+
+Result<std::size_t> ExtentReader::read(std::span<char> into) {
+  std::size_t done = 0;
+  while (done < into.size() && delivered_ < value_.bytes) {
+    if (at_ == filled_) PLIMSOLL_TRY(fill());
+    const std::size_t now = std::min(into.size() - done, filled_ - at_);
+    std::memcpy(into.data() + done, buffer_.data() + at_, now);
+    at_ += now;
+    done += now;
+    delivered_ += now;
+  }
+  return done;
+}
+
+Result<std::size_t> ValueReaderImpl::read(std::span<char> into) {
+  if (!is_small_) return reader_.read(into);
+  const std::size_t now = std::min(into.size(), small_.size() - small_at_);
+  std::memcpy(into.data(), small_.data() + small_at_, now);
+  small_at_ += now;
+  return now;
+}
+
+void ValueReaderImpl::close(ValueReaderImpl* reader) {
+  TransactionImpl& transaction = reader->transaction_;
+  if (reader->is_small_) transaction.free_value(reader->small_.data(), std::max<std::size_t>(reader->small_.size(), 1));
+  reader->~ValueReaderImpl();
+  transaction.free_value(reinterpret_cast<char*>(reader), sizeof(ValueReaderImpl));
+}
+
+void ValueWriterImpl::close(ValueWriterImpl* writer) {
+  TransactionImpl& transaction = writer->transaction_;
+  writer->~ValueWriterImpl();
+  transaction.free_value(reinterpret_cast<char*>(writer), sizeof(ValueWriterImpl));
+}
+
+Result<void> ValueWriterImpl::begin(Bytes key) {
+  PLIMSOLL_TRY(transaction_.check_writable(key));
+  PLIMSOLL_CHECK(key.size() <= key_.size());
+  std::memcpy(key_.data(), key.data(), key.size());
+  key_bytes_ = key.size();
+  return writer_.begin(0);
+}
+
+Result<void> ValueWriterImpl::finish() {
+  if (finished_) return fail(ErrorCode::invalid_argument, "the value has been finished already");
+  PLIMSOLL_TRY(writer_.finish());
+  finished_ = true;
+  return transaction_.put_extents(tree_, {key_.data(), key_bytes_}, writer_);
+}
+
+// --- the transaction's side ---
+
+Result<void> TransactionImpl::put_extents(TreeId tree, Bytes key, const ExtentWriter& writer) {
+  if (writer.value().count == 0) {   // an empty value needs no extents
+    PLIMSOLL_TRY(write(tree, key, {}, Change::put));
+    return {};
+  }
+  PLIMSOLL_TRY(guard_statement(key, writer.value().bytes, [&] { return write_extents(tree, key, writer, Change::put); }));
+  return {};
+}
+
+Result<bool> TransactionImpl::write_extents(TreeId tree, Bytes key, const ExtentWriter& writer, Change change) {
+  std::array<char, LargeValue::descriptor_max> descriptor;
+  return write_record(tree, key, writer.value().encode(descriptor), btree::flag_large, change, writer.runs());
+}
+
+Result<bool> TransactionImpl::write_large(TreeId tree, Bytes key, Bytes value, Change change) {
+  ExtentWriter writer(engine_);
+  PLIMSOLL_TRY(writer.begin(value.size()));
+  PLIMSOLL_TRY(writer.write(value));
+  PLIMSOLL_TRY(writer.finish());
+  return write_extents(tree, key, writer, change);
+}
+
+// The extents that the change has just superseded get their records in the garbage tree, in this transaction.
+Result<void> TransactionImpl::note_garbage() {
+  const LargeValue old = superseded_;
+  superseded_.count = 0;
+  for (std::uint32_t i = 0; i < old.count; ++i) {
+    const std::uint32_t key = __builtin_bswap32(old.extent[i].first);
+    std::array<char, 12> value;
+    log::Writer writer(value);
+    writer.number<std::uint32_t>(old.extent[i].pages).number<std::uint64_t>(superseded_stamp_);
+    const Bytes name{reinterpret_cast<const char*>(&key), sizeof key};
+    PLIMSOLL_TRY(prepare_to_remember(name));
+    PLIMSOLL_TRY(write_record(engine_.garbage_tree, name, writer.view(), 0, Change::put));
+  }
+  return {};
+}
+
+Result<void> TransactionImpl::read_whole(Found& found) {
+  LargeValue value;
+  if (!LargeValue::decode({found.data, found.bytes}, value)) return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+  drop(found);
+  ExtentReader reader(engine_, value);
+  PLIMSOLL_TRY(reader.begin());
+  found.data = context_.allocate(std::max<std::size_t>(value.bytes, 1));
+  if (found.data == nullptr) return no_memory();
+  found.present = true;
+  found.bytes = value.bytes;
+  auto read = reader.read({found.data, found.bytes});
+  if (!read) {
+    drop(found);
+    return std::unexpected(read.error());
+  }
+  return {};
+}
+
+Result<std::optional<ValueReaderImpl*>> TransactionImpl::open_reader(TreeId tree, Bytes key) {
+  statement_snapshot();
+  PLIMSOLL_ASSIGN(Found found, read(tree, key, Want::value));
+  if (!found.present) return std::nullopt;
+  char* memory = context_.allocate(sizeof(ValueReaderImpl), alignof(ValueReaderImpl));
+  if (memory == nullptr) return no_memory();
+  ValueReaderImpl* reader = nullptr;
+  if (found.large) {
+    LargeValue value;
+    const bool good = LargeValue::decode({found.data, found.bytes}, value);
+    drop(found);
+    if (!good) return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+    reader = new (memory) ValueReaderImpl(*this, value);
+  } else {
+    reader = new (memory) ValueReaderImpl(*this, Bytes{found.data, found.bytes});
+  }
+  if (auto begun = reader->begin(); !begun) {
+    ValueReaderImpl::close(reader);
+    return std::unexpected(begun.error());
+  }
+  return reader;
+}
+
+Result<ValueWriterImpl*> TransactionImpl::open_writer(TreeId tree, Bytes key) {
+  char* memory = context_.allocate(sizeof(ValueWriterImpl), alignof(ValueWriterImpl));
+  if (memory == nullptr) return no_memory();
+  auto* writer = new (memory) ValueWriterImpl(*this, tree);
+  if (auto begun = writer->begin(key); !begun) {
+    ValueWriterImpl::close(writer);
+    return std::unexpected(begun.error());
+  }
+  return writer;
+}
+
+}  // namespace plimsoll::txn

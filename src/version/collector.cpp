@@ -1,0 +1,148 @@
+#include "version/collector.hpp"
+
+#include <array>
+#include <cstring>
+
+#include "base/check.hpp"
+
+namespace plimsoll::version {
+
+namespace {
+
+constexpr std::uint64_t purge_deadline_ns = 0;   // housekeeping never waits for log space
+
+// A private copy of an entry's identity, so that no page is held while its leaf is looked for.
+struct EntryCopy {
+  Entry entry;
+  std::array<char, 1024> key;
+};
+
+}  // namespace
+
+bool Collector::run() {
+  if (!mutex_.try_lock()) return false;
+  registry_.refresh_snapshots();
+  registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
+  const std::uint64_t pages = store_.pages_in_use(), points = registry_.snapshots().size(), oldest = registry_.snapshots().oldest();
+  // A sweep reads every version page: it is worth it when the store has grown by a half since the last one, or when snapshots ended.
+  const std::uint64_t slack = 8 * segment_pages;
+  const bool sweep = pages > pages_after_sweep_ + pages_after_sweep_ / 2 + slack ||
+                     (pages > slack && (points < points_at_sweep_ || (points != 0 && oldest > oldest_at_sweep_ && points_at_sweep_ != 0)));
+  bool freed = false;
+  for (SegmentIndex index = 0; index < store_.segments(); ++index) freed |= collect_segment(index, sweep);
+  if (sweep) {
+    pages_after_sweep_ = store_.pages_in_use();
+    points_at_sweep_ = points;
+    oldest_at_sweep_ = oldest;
+  }
+  pages_after_sweep_ = std::min(pages_after_sweep_, store_.pages_in_use());
+  mutex_.unlock();
+  return freed;
+}
+
+bool Collector::collect_segment(SegmentIndex index, bool sweep) {
+  Segment& segment = store_.segment(index);
+  if (segment.state.load(std::memory_order_acquire) != static_cast<std::uint8_t>(SegmentState::closed)) return false;
+  if (segment.unfinished.load(std::memory_order_acquire) != 0) return false;
+  const bool all_old = segment.newest_end.load(std::memory_order_acquire) <= registry_.snapshots().oldest();
+  if (!all_old && sweep && segment.live_bytes.load(std::memory_order_acquire) != 0 && !sweep_segment(index)) return false;
+  if (!all_old && segment.live_bytes.load(std::memory_order_acquire) != 0) return false;
+  if (!all_old && segment.tombstones.load(std::memory_order_acquire) != 0) return false;   // too young to be purged
+  if (segment.tombstones.load(std::memory_order_acquire) != 0 && !purge_tombstones(index)) return false;
+  store_.free_segment(index);
+  return true;
+}
+
+// Calls each(address, entry copy) for every filled entry; false ends the walk. A page that cannot be read ends it too.
+template <class Each>
+bool Collector::for_each_entry(SegmentIndex index, Each each) {
+  const std::uint32_t pages = store_.segment(index).pages_used;
+  for (std::uint32_t n = 0; n < pages; ++n) {
+    const storage::PageKey key = storage::page_key(store_.incarnation(), index * segment_pages + n);
+    for (std::uint32_t offset = storage::page_header_bytes;;) {
+      EntryCopy copy;
+      {
+        auto page = pool_.latch(key);
+        if (!page) return false;
+        copy.entry = read_entry(page->bytes(), pool_.page_bytes(), offset);
+        if (copy.entry.bytes == 0) break;
+        PLIMSOLL_CHECK(copy.entry.key.size() <= copy.key.size());
+        page_read(copy.key.data(), copy.entry.key.data(), copy.entry.key.size());
+        copy.entry.key = {copy.key.data(), copy.entry.key.size()};
+        copy.entry.value = {};
+      }
+      if ((copy.entry.entry_flags & entry_filled) != 0 && !each(make_address(key, offset), copy.entry)) return false;
+      offset += copy.entry.bytes;
+    }
+  }
+  return true;
+}
+
+bool Collector::purge_tombstones(SegmentIndex index) {
+  const bool done = for_each_entry(index, [&](std::uint64_t, const Entry& entry) {
+    if ((entry.entry_flags & entry_after_deleted) == 0) return true;
+    return purge(TreeId{entry.tree}, entry.key).has_value();
+  });
+  return done;
+}
+
+Result<bool> Collector::purge(TreeId tree, Bytes key) {
+  char payload[2048];
+  auto credit = log_.reserve(log::record_bytes(sizeof payload), log::Log::Priority::normal, purge_deadline_ns);
+  if (!credit) return std::unexpected(credit.error());
+  auto leaf = trees_.latch(tree, key);
+  if (!leaf) return std::unexpected(leaf.error());
+  if (!leaf->found() || (leaf->record().flags & btree::flag_deleted) == 0) return false;
+  const auto stamp = resolve(registry_, leaf->record().stamp());
+  if (stamp.kind != Resolved::Kind::timestamp || stamp.timestamp > registry_.snapshots().oldest()) return false;
+  btree::StructureChange change(log_, *credit, payload);
+  change.begin(leaf->page());
+  leaf->erase();
+  change.add(leaf->page(), log::Action::leaf_erase, key);
+  change.finish();
+  const bool sparse = leaf->sparse();
+  leaf->unlatch();
+  metrics_.add(Counter::records_purged);
+  if (sparse)
+    if (auto merged = trees_.merge(tree, key, purge_deadline_ns); !merged && merged.error().code() == ErrorCode::corruption)
+      return std::unexpected(merged.error());
+  return true;
+}
+
+bool Collector::sweep_segment(SegmentIndex index) {
+  const Segment& segment = store_.segment(index);
+  const bool move = std::uint64_t{segment.live_bytes.load()} * 2 < std::uint64_t{segment_pages} * pool_.page_bytes();
+  return for_each_entry(index, [&](std::uint64_t address, const Entry& entry) {
+    if ((entry.entry_flags & entry_dead) != 0) return true;
+    return sweep_entry(address, entry, move);
+  });
+}
+
+bool Collector::sweep_entry(std::uint64_t address, const Entry& entry, bool move) {
+  constexpr int tries_max = 16;
+  Reserved room;
+  if (move) {
+    auto reserved = store_.reserve(entry.bytes, nullptr);
+    if (!reserved) return false;
+    room = *reserved;
+  }
+  bool complete = false, moved = false;
+  for (int tries = 0; tries < tries_max && !complete; ++tries) {
+    if (!pool_.read(storage::PageKey{page_of(address)})) break;
+    auto leaf = trees_.latch(TreeId{entry.tree}, entry.key);
+    if (!leaf) break;
+    if (!leaf->found()) {
+      complete = true;
+      break;
+    }
+    const Chains::Swept swept = chains_.sweep(*leaf, moved ? 0 : (move ? address : 0), room);
+    moved |= swept.moved;
+    complete = swept.complete;
+    leaf->unlatch();
+    if (!complete && !pool_.read(swept.missing)) break;
+  }
+  if (move && !moved) store_.cancel(room);
+  return complete;
+}
+
+}  // namespace plimsoll::version

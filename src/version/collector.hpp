@@ -1,0 +1,46 @@
+// Collects versions that no admissible snapshot can see (D6). A round refreshes the snapshot set, evicts the commit table, frees segments that
+// are garbage as a whole, and, when enough may be won, sweeps the others entry by entry: chains are pruned, and what survives in a sparse
+// segment moves to a fresh one. Before a segment goes, the tombstones whose only witnesses are in it are purged from their leaves.
+//
+// One round at a time; rounds are started by the background thread and by writers who have produced enough.
+#pragma once
+
+#include "btree/trees.hpp"
+#include "version/chain.hpp"
+#include "version/store.hpp"
+
+namespace plimsoll::version {
+
+class Collector {
+ public:
+  Collector(storage::Pool& pool, Store& store, registry::Registry& registry, log::Log& log, btree::Trees& trees, Chains& chains,
+            Metrics& metrics)
+      : pool_(pool), store_(store), registry_(registry), log_(log), trees_(trees), chains_(chains), metrics_(metrics) {}
+
+  // True if something was freed. False at once if a round is already running.
+  bool run();
+  // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
+  Result<bool> purge(TreeId tree, Bytes key);
+
+ private:
+  bool collect_segment(SegmentIndex index, bool sweep);
+  template <class Each>
+  bool for_each_entry(SegmentIndex index, Each each);
+  bool purge_tombstones(SegmentIndex index);
+  bool sweep_segment(SegmentIndex index);
+  bool sweep_entry(std::uint64_t address, const Entry& entry, bool move);
+
+  storage::Pool& pool_;
+  Store& store_;
+  registry::Registry& registry_;
+  log::Log& log_;
+  btree::Trees& trees_;
+  Chains& chains_;
+  Metrics& metrics_;
+  Mutex mutex_{LatchRank::collector};
+  std::uint64_t pages_after_sweep_ = 0;   // pages in use when the last sweep ended
+  std::uint64_t oldest_at_sweep_ = 0;
+  std::size_t points_at_sweep_ = 0;
+};
+
+}  // namespace plimsoll::version

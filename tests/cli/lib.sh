@@ -1,0 +1,30 @@
+# Shared by the scripts of this folder, which are run in an empty folder with the program's path as their argument.
+#   run STATUS ARGUMENT...   runs the program; its output is in the files out and err, its exit status must be STATUS
+#   out_is TEXT              standard output was exactly TEXT and a line feed
+#   json FILTER              jq's FILTER holds for standard output (for each line of it)
+#   failed_with TEXT         standard error was one line that holds TEXT
+set -euo pipefail
+plimsoll=$1
+
+fail() {
+  echo "${BASH_SOURCE[-1]##*/}:${BASH_LINENO[-2]}: $*" >&2
+  exit 1
+}
+
+run() {
+  local expected=$1 status=0
+  shift
+  last="plimsoll $*"
+  "$plimsoll" "$@" >out 2>err || status=$?
+  [ "$status" -eq "$expected" ] || fail "$last: exit status $status, not $expected: $(head -c 2000 err)"
+  [ "$status" -ne 0 ] || [ ! -s err ] || fail "$last: succeeded, but wrote to standard error: $(head -c 2000 err)"
+}
+
+out_is() { [ "$(cat out)" = "$1" ] || fail "$last: printed '$(head -c 2000 out)', not '$1'"; }
+
+json() { jq -e "$1" out >/dev/null || fail "$last: $1 does not hold for $(head -c 2000 out)"; }
+
+failed_with() {
+  [ "$(wc -l <err)" -eq 1 ] || fail "$last: not one line on standard error: $(head -c 2000 err)"
+  grep -qF -- "$1" err || fail "$last: '$1' is not in $(cat err)"
+}
