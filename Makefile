@@ -9,6 +9,8 @@ CLI = build/release/cli/plimsoll
 ifneq ($(shell command -v ccache),)
 export CMAKE_CXX_COMPILER_LAUNCHER = ccache
 export CMAKE_C_COMPILER_LAUNCHER = ccache
+export CCACHE_BASEDIR ?= $(CURDIR)
+export CCACHE_NOHASHDIR ?= 1
 endif
 export ASAN_OPTIONS ?= detect_stack_use_after_return=1
 export UBSAN_OPTIONS ?= print_stacktrace=1:halt_on_error=1
@@ -16,7 +18,7 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched lint format bench bench-limits models \
+.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched lint format docs bench bench-limits models \
   stress-long crash-long fuzz-long install clean
 
 help: ## list the targets
@@ -29,7 +31,12 @@ build: build-release ## build the library, the CLI, the benchmarks and the tests
 
 build-%: ## the same with another preset: debug, asan, tsan, tsan-latched, clang
 	@mkdir -p build
+	@flock build/$*.lock $(MAKE) --no-print-directory configure-$* build-it-$*
+
+configure-%:
 	@cmake --preset $* >build/configure-$*.log 2>&1 || { cat build/configure-$*.log; exit 1; }
+
+build-it-%:
 	@cmake --build --preset $* -j $(JOBS)
 
 run: setup build ## the main job: real data, concurrent writers, a kill, recovery, verification
@@ -64,6 +71,9 @@ bench: build-release ## the workloads, one JSON object a line; WORKLOADS="transf
 
 bench-limits: build-release ## how the memory bound holds as data, budget and threads grow
 	@build/release/bench/limits
+
+docs: build-release ## write the generated pages of docs/
+	@build/release/tests/docs/metrics_page >docs/metrics.md
 
 models: ## the explicit-state models of the protocols
 	@models/run.sh

@@ -88,7 +88,7 @@ Json summary(const EngineFacts& ours, const EngineFacts& theirs, const Settings&
   facts["ratio_median"] = middle;
   facts["ratio_min"] = *least;
   facts["ratio_max"] = *most;
-  facts["distinguishable"] = *least > 1.0 || *most < 1.0;
+  facts["distinguishable"] = pairs.size() >= 3 && (*least > 1.0 || *most < 1.0);
   facts["ours_ops_per_s_median"] = median(each(pairs, [](const Pair& p) { return p.ours; }));
   facts["theirs_ops_per_s_median"] = median(each(pairs, [](const Pair& p) { return p.theirs; }));
   if (pairs.front().probe > 0) {

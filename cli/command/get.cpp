@@ -2,14 +2,13 @@
 // value is held whole in the program's own memory.
 #include <fmt/core.h>
 
-#include <array>
-
 #include "arguments.hpp"
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "command/commands.hpp"
 #include "interchange/jsonl.hpp"
 #include "program.hpp"
+#include "values.hpp"
 
 namespace plimsoll::cli {
 namespace {
@@ -20,22 +19,6 @@ struct Arguments {
   std::string key;
   bool raw = false;
 };
-
-// Hands the value out piece by piece until the consumer answers false.
-Result<void> read_value(ValueReader& reader, const std::function<bool(Bytes)>& consume) {
-  static constexpr std::size_t piece_bytes = 256_KiB;
-  std::string piece(piece_bytes, '\0');
-  std::uint64_t total = 0;
-  for (;;) {
-    PLIMSOLL_ASSIGN(const std::size_t count, reader.read(piece));
-    PLIMSOLL_CHECK(count <= piece.size());
-    if (count == 0) break;
-    total += count;
-    if (!consume(Bytes(piece).substr(0, count))) return {};
-  }
-  PLIMSOLL_CHECK(total == reader.size());
-  return {};
-}
 
 Outcome<void> show_whole(ValueReader& reader, const Arguments& arguments, Bytes key, Output& output) {
   std::string value;

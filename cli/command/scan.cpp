@@ -8,6 +8,7 @@
 #include "command/commands.hpp"
 #include "interchange/jsonl.hpp"
 #include "program.hpp"
+#include "values.hpp"
 
 namespace plimsoll::cli {
 namespace {
@@ -21,15 +22,15 @@ struct Arguments {
   std::optional<std::uint64_t> limit;
 };
 
-void show(const Cursor& cursor, const Arguments& arguments, std::string& line, Output& output) {
+void show(Bytes key, Bytes value, const Arguments& arguments, std::string& line, Output& output) {
   line.clear();
   if (output.json()) {
-    JsonlLine record{.key = cursor.key()};
-    if (!arguments.keys_only) record.value = cursor.value();
+    JsonlLine record{.key = key};
+    if (!arguments.keys_only) record.value = value;
     append_jsonl(line, record);
   } else {
-    line = arguments.notation.encode(cursor.key());
-    if (!arguments.keys_only) line.append("\t").append(arguments.notation.encode(cursor.value()));
+    line = arguments.notation.encode(key);
+    if (!arguments.keys_only) line.append("\t").append(arguments.notation.encode(value));
     line += '\n';
   }
   PLIMSOLL_DCHECK(line.ends_with('\n') && line.find('\n') == line.size() - 1);
@@ -46,7 +47,12 @@ Outcome<void> scan(Database& db, const Arguments& arguments, Output& output) {
     PLIMSOLL_ASSIGN(const bool found, cursor.next());
     if (!found) break;
     PLIMSOLL_DCHECK(!cursor.key().empty());
-    show(cursor, arguments, line, output);
+    if (cursor.large() && !arguments.keys_only) {
+      PLIMSOLL_ASSIGN(const std::string value, whole_value(transaction, table, cursor.key()));
+      show(cursor.key(), value, arguments, line, output);
+    } else {
+      show(cursor.key(), cursor.value(), arguments, line, output);
+    }
   }
   return {};
 }

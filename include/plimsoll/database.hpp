@@ -46,7 +46,8 @@ class Database {
   Database& operator=(Database&&) noexcept;
   ~Database();  // closes
 
-  // Ends open transactions (abort), writes everything, marks the store clean. The handle is empty afterwards.
+  // Ends open transactions (abort), writes everything, marks the store clean. The handle is empty afterwards. Transactions that outlive
+  // the store get errors; their memory stays until the process ends.
   Result<void> close();
 
   Result<Table> open_table(std::string_view name, const TableOptions& options = {});

@@ -11,6 +11,7 @@ void StructureChange::begin(storage::ExclusivePage& page) {
   PLIMSOLL_CHECK(page && count_ < pages_max);
   PLIMSOLL_DCHECK(std::ranges::find(pages_, &page) == pages_.end());
   before_[count_] = page.lsn().value;
+  PLIMSOLL_DCHECK(storage::file_of(page.key()) == storage::data_file);
   pages_[count_++] = &page;
   page.will_change(log_.end());
 }

@@ -25,7 +25,7 @@ class StructureChange {
 
   void begin(storage::ExclusivePage& page);
   void add(storage::ExclusivePage& page, log::Action action, std::string_view data);
-  void add_image(storage::ExclusivePage& page);   // of a node as it is now
+  void add_image(storage::ExclusivePage& page);  // of a node as it is now
   // Sets or clears bits on the latched map page and adds the action.
   void set_space(storage::ExclusivePage& map, std::uint32_t first, std::uint32_t count);
   void clear_space(storage::ExclusivePage& map, std::uint32_t first, std::uint32_t count);
@@ -40,7 +40,8 @@ class StructureChange {
   std::size_t count_ = 0;
 };
 
-// Redo of one action on a node (image, keep_first, inner_*, leaf_*); the caller has compared LSNs. False: the action does not fit the page.
+// Redo of one action on a node (image, keep_first, inner_*, leaf_*); the caller has compared LSNs. False: the action does not fit
+// the page.
 bool redo_action(char* page, std::uint32_t page_bytes, const log::PageAction& action);
 
 }  // namespace plimsoll::btree

@@ -28,13 +28,12 @@ class Trees::Walk {
   }
 
   // The subtree of a page that its parent says to be of this level and to cover [lower, upper).
-  Result<void> visit(std::uint32_t page, std::optional<Bytes> lower, std::optional<Bytes> upper, std::optional<std::uint8_t> level) {
+  Result<void> visit(std::uint32_t page, std::optional<Bytes> lower, std::optional<Bytes> upper,
+                     std::optional<std::uint8_t> level) {
     if (page_) page_(page);
     // The root's buffer is the last: levels below need not be known to tell them apart.
     memory::Mapping& buffer = buffers_[level ? *level : buffers_.size() - 1];
-    if (!buffer) {
-      PLIMSOLL_ASSIGN(buffer, trees_.provider_.map(memory::Account::io_buffers, trees_.page_bytes()));
-    }
+    if (!buffer) { PLIMSOLL_ASSIGN(buffer, trees_.provider_.map(memory::Account::io_buffers, trees_.page_bytes())); }
     const Result<void> copied = copy(page, buffer.data());
     if (!copied && copied.error().code() == ErrorCode::corruption) {
       problem(page, copied.error().details());
@@ -42,14 +41,14 @@ class Trees::Walk {
     }
     PLIMSOLL_TRY(copied);
     const Node node(buffer.data());
-    if (!check_node(buffer.data(), trees_.page_bytes(), [&](std::string_view what) { problem(page, what); })) return {};
-    if (node.tree() != tree_.value) problem(page, "it belongs to another tree");
-    if (node.lower_fence() != lower) problem(page, "its lower fence is not what its parent says");
-    if (node.upper_fence() != upper) problem(page, "its upper fence is not what its parent says");
     if (level && node.level() != *level) {
       problem(page, "its level is not one below its parent's");
       return {};
     }
+    if (!check_node(buffer.data(), trees_.page_bytes(), [&](std::string_view what) { problem(page, what); })) return {};
+    if (node.tree() != tree_.value) problem(page, "it belongs to another tree");
+    if (node.lower_fence() != lower) problem(page, "its lower fence is not what its parent says");
+    if (node.upper_fence() != upper) problem(page, "its upper fence is not what its parent says");
     if (!level) counts_.height = node.level() + 1u;
     return node.leaf() ? visit_records(node) : visit_children(node);
   }
@@ -93,11 +92,12 @@ class Trees::Walk {
   const Page& page_;
   const Visit& record_;
   TreeCounts counts_;
-  std::array<memory::Mapping, level_max + 1> buffers_;   // by level
+  std::array<memory::Mapping, level_max + 1> buffers_;  // by level
 };
 
 Result<TreeCounts> Trees::check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
-                                const std::function<void(std::uint32_t)>& page, const std::function<void(Bytes, const RecordView&)>& record) {
+                                const std::function<void(std::uint32_t)>& page,
+                                const std::function<void(Bytes, const RecordView&)>& record) {
   return Walk(*this, tree, problem, page, record).run();
 }
 

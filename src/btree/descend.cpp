@@ -1,5 +1,6 @@
-// The way from a root down to a node, optimistically: sample the child, then see that the parent has not changed since it was sampled; so the
-// child was the parent's child at that moment, and whatever happens to it later changes its word. Stores nothing shared but frame hints.
+// The way from a root down to a node, optimistically: sample the child, then see that the parent has not changed since it was
+// sampled; so the child was the parent's child at that moment, and whatever happens to it later changes its word. Stores nothing
+// shared but frame hints.
 #include "base/fail.hpp"
 #include "btree/node.hpp"
 #include "btree/read_latch.hpp"
@@ -36,7 +37,7 @@ Result<bool> Trees::sample_child(const Place& place, const Target& target, stora
   const storage::PageKey key = storage::data_page(ref.page);
   if (pool_.try_frame(key, ref.hint, child)) return parent.still_valid();
 
-  if (!parent.still_valid()) return false;   // the page number may be torn
+  if (!parent.still_valid()) return false;  // the page number may be torn
   if (target.access == storage::Access::scan && place.level == 1 && !pool_.resident(key)) read_ahead(parent, slot, target.side);
   auto read = pool_.read(key, target.access);
   if (!parent.still_valid()) return false;
@@ -63,7 +64,8 @@ Result<bool> Trees::try_descend(TreeId tree, const Target& target, Place& place)
     if (wrong || level <= target.level) [[unlikely]] {
       if (!place.node.still_valid()) return false;
       if (!wrong) return true;
-      return fail(ErrorCode::corruption, "tree {}: page {} is not the node of the expected level", tree.value, storage::page_of(storage::key_of(place.node.bytes)));
+      return fail(ErrorCode::corruption, "tree {}: page {} is not the node of the expected level", tree.value,
+                  storage::page_of(storage::key_of(place.node.bytes)));
     }
     storage::OptimisticPage child;
     PLIMSOLL_ASSIGN(const bool good, sample_child(place, target, child, place.slot));

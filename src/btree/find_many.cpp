@@ -1,5 +1,5 @@
-// Many keys at once: all go down level by level, so that the cache misses (and the page misses) of a level overlap. A key whose path changes
-// on the way is looked up by itself at the end.
+// Many keys at once: all go down level by level, so that the cache misses (and the page misses) of a level overlap. A key whose
+// path changes on the way is looked up by itself at the end.
 #include <algorithm>
 
 #include "btree/node.hpp"
@@ -14,17 +14,17 @@ class Trees::Batch {
  public:
   static constexpr std::size_t keys_max = 64;
 
-  Batch(Trees& trees, TreeId tree, std::span<const Bytes> keys, std::span<LeafPosition> out) : trees_(trees), tree_(tree), keys_(keys), out_(out) {}
+  Batch(Trees& trees, TreeId tree, std::span<const Bytes> keys, std::span<LeafPosition> out)
+      : trees_(trees), tree_(tree), keys_(keys), out_(out) {}
 
   Result<void> run() {
     storage::OptimisticPage root;
     PLIMSOLL_ASSIGN(root, trees_.sample_root(tree_));
+    PLIMSOLL_DCHECK(keys_.size() <= keys_max && keys_.size() == out_.size());
     for (std::size_t i = 0; i < keys_.size(); ++i) probes_[i].node = root;
     for (bool walking = true; walking;) {
       walking = choose_children();
-      if (walking) {
-        PLIMSOLL_TRY(enter_children());
-      }
+      if (walking) { PLIMSOLL_TRY(enter_children()); }
     }
     return search_leaves();
   }
@@ -108,6 +108,7 @@ class Trees::Batch {
     }
     for (std::size_t i = 0; i < keys_.size(); ++i) {
       const Probe& probe = probes_[i];
+      PLIMSOLL_DCHECK(probe.state != State::walking);
       const ReadLatch latch(trees_.pool_, probe.node);
       if (probe.state == State::in_leaf && latch) {
         out_[i] = {probe.node, search_leaf(probe.node.bytes, trees_.page_bytes(), keys_[i]).record};

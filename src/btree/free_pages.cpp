@@ -1,5 +1,5 @@
-// Emptying a tree, one small structure change at a time: the last branch of the tree that hangs by a single thread (nodes with one child each)
-// is cut off and its pages are freed. Leaves are not even read. After a crash the same call goes on where it stopped.
+// Emptying a tree, one small structure change at a time: the last branch of the tree that hangs by a single thread (nodes with one
+// child each) is cut off and its pages are freed. Leaves are not even read. After a crash the same call goes on where it stopped.
 #include <algorithm>
 
 #include "base/fail.hpp"
@@ -18,8 +18,8 @@ struct Branch {
   std::size_t count = 0;
 };
 
-constexpr std::uint64_t no_deadline_ns = std::uint64_t{1} << 62;   // a dropped table waits for log space as long as it takes
-constexpr std::size_t branch_pages_max = StructureChange::pages_max - 1;   // each might have a map page of its own
+constexpr std::uint64_t no_deadline_ns = std::uint64_t{1} << 62;          // a dropped table waits for log space as long as it takes
+constexpr std::size_t branch_pages_max = StructureChange::pages_max - 1;  // each might have a map page of its own
 
 }  // namespace
 
@@ -32,27 +32,26 @@ Result<bool> Trees::free_last_branch(TreeId tree) {
   for (place.level = Node(place.node.bytes).level(); place.level > 0; --place.level) {
     const std::uint16_t children = Shape::of(place.node.bytes, page_bytes(), inner_slot_bytes).count;
     if (children == 0 || place.level > level_max) {
-      return fail(ErrorCode::corruption, "tree {}: page {} has no children", tree.value, storage::page_of(storage::key_of(place.node.bytes)));
+      return fail(ErrorCode::corruption, "tree {}: page {} has no children", tree.value,
+                  storage::page_of(storage::key_of(place.node.bytes)));
     }
     if (children > 1) {
       branch.holder = place.node;
       branch.count = 0;
     }
     branch.pages[branch.count++] = child_of(place.node.bytes, page_bytes(), static_cast<std::uint16_t>(children - 1)).page;
-    if (!place.node.still_valid()) return true;   // evicted meanwhile: again
-    if (place.level > 1) {
-      PLIMSOLL_ASSIGN(place.node, pool_.read(storage::data_page(branch.pages[branch.count - 1])));
-    }
+    if (!place.node.still_valid()) return true;  // evicted meanwhile: again
+    if (place.level > 1) { PLIMSOLL_ASSIGN(place.node, pool_.read(storage::data_page(branch.pages[branch.count - 1]))); }
   }
-  if (branch.count > branch_pages_max) return fail(ErrorCode::corruption, "tree {} has {} levels in a row with one child", tree.value, branch.count);
-  std::sort(branch.pages.begin(), branch.pages.begin() + static_cast<std::ptrdiff_t>(branch.count));   // ascending maps
+  if (branch.count > branch_pages_max)
+    return fail(ErrorCode::corruption, "tree {} has {} levels in a row with one child", tree.value, branch.count);
+  std::sort(branch.pages.begin(), branch.pages.begin() + static_cast<std::ptrdiff_t>(branch.count));  // ascending maps
 
   char payload[StructureChange::bytes_max(storage::page_bytes_max)];
-  PLIMSOLL_ASSIGN(auto credit, log_.reserve(log::record_bytes(StructureChange::bytes_max(page_bytes())), log::Log::Priority::normal, no_deadline_ns));
+  PLIMSOLL_ASSIGN(auto credit, log_.reserve(log::record_bytes(StructureChange::bytes_max(page_bytes())), log::Log::Priority::normal,
+                                            no_deadline_ns));
   std::array<storage::Reservation, branch_pages_max> reservations;
-  for (std::size_t i = 0; i < branch.count; ++i) {
-    PLIMSOLL_ASSIGN(reservations[i], space_.prepare_free(branch.pages[i]));
-  }
+  for (std::size_t i = 0; i < branch.count; ++i) { PLIMSOLL_ASSIGN(reservations[i], space_.prepare_free(branch.pages[i])); }
   std::array<storage::ExclusivePage, branch_pages_max> gone, maps;
   storage::ExclusivePage holder;
   if (!pool_.try_upgrade(branch.holder, holder)) return true;
@@ -82,6 +81,7 @@ Result<bool> Trees::free_last_branch(TreeId tree) {
 
 // The holder loses its last child; with a single one it is the root and becomes an empty leaf.
 void Trees::cut_branch(StructureChange& change, storage::ExclusivePage& holder) {
+  PLIMSOLL_CHECK(storage::kind_of(holder.bytes()) == storage::PageKind::node);
   const std::uint16_t children = Node(holder.bytes()).count();
   if (!Node(holder.bytes()).leaf() && children > 1) {
     const auto last = static_cast<std::uint16_t>(children - 1);
@@ -89,6 +89,7 @@ void Trees::cut_branch(StructureChange& change, storage::ExclusivePage& holder) 
     change.add(holder, log::Action::inner_erase, Node(holder.bytes()).key(last, separator));
     inner_erase(holder.bytes(), last);
   } else {
+    PLIMSOLL_CHECK(storage::page_of(holder.key()) == Node(holder.bytes()).tree());  // else a child of others would become a leaf
     format_root(holder.bytes(), page_bytes());
     change.add_image(holder);
   }

@@ -7,7 +7,7 @@
 namespace plimsoll::btree {
 
 namespace {
-constexpr std::size_t sparse_percent = 40;   // below this share of the page a leaf looks for a neighbour to merge with
+constexpr std::size_t sparse_percent = 40;  // below this share of the page a leaf looks for a neighbour to merge with
 }
 
 LatchedLeaf::LatchedLeaf(storage::ExclusivePage page, Bytes key) : page_(std::move(page)) {

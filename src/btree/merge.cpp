@@ -1,5 +1,5 @@
-// Merging neighbours under one parent when both fit into the left one's page, and taking the content of a lone child into the root. One log
-// record each. Merging is optional: whoever is in the way wins, and the answer is "no".
+// Merging neighbours under one parent when both fit into the left one's page, and taking the content of a lone child into the root.
+// One log record each. Merging is optional: whoever is in the way wins, and the answer is "no".
 #include "btree/node_update.hpp"
 #include "btree/read_latch.hpp"
 #include "btree/trees.hpp"
@@ -7,8 +7,8 @@
 namespace plimsoll::btree {
 
 namespace {
-constexpr std::size_t merged_percent = 85;   // of the page, so that the next inserts do not split it again
-constexpr std::size_t sparse_percent = 40;   // of inner nodes; leaves are chosen by the caller
+constexpr std::size_t merged_percent = 85;  // of the page, so that the next inserts do not split it again
+constexpr std::size_t sparse_percent = 40;  // of inner nodes; leaves are chosen by the caller
 constexpr int attempts_max = 8;
 }  // namespace
 
@@ -75,7 +75,8 @@ class Trees::Merger {
       const bool rightmost = place.slot + 1 >= children;
       if (rightmost && place.slot == 0) return std::nullopt;
       pair.right_slot = rightmost ? place.slot : static_cast<std::uint16_t>(place.slot + 1);
-      ref = child_of(place.parent.bytes, trees_.page_bytes(), rightmost ? static_cast<std::uint16_t>(place.slot - 1) : pair.right_slot);
+      ref = child_of(place.parent.bytes, trees_.page_bytes(),
+                     rightmost ? static_cast<std::uint16_t>(place.slot - 1) : pair.right_slot);
     }
     if (!place.parent.still_valid()) return std::nullopt;
     storage::OptimisticPage& neighbour = pair.right_slot == place.slot ? pair.left : pair.right;
@@ -104,7 +105,8 @@ class Trees::Merger {
   bool looks_small(const Pair& pair, std::uint8_t level) const {
     const ReadLatch left(trees_.pool_, pair.left), right(trees_.pool_, pair.right);
     if (!left || !right) return false;
-    const std::size_t page = trees_.page_bytes(), one = Node(pair.left.bytes).used_bytes(), other = Node(pair.right.bytes).used_bytes();
+    const std::size_t page = trees_.page_bytes(), one = Node(pair.left.bytes).used_bytes(),
+                      other = Node(pair.right.bytes).used_bytes();
     if (level > 0 && std::min(one, other) * 100 > page * sparse_percent) return false;
     return one + other - node_at::heads <= page * merged_percent / 100;
   }
@@ -121,6 +123,8 @@ class Trees::Merger {
     const Node left(left_.bytes()), right(right_.bytes());
     const Bytes separator = Node(upper_.bytes()).key(right_slot, separator_buffer);
     PLIMSOLL_CHECK(left.level() == right.level() && left.tree() == right.tree());
+    PLIMSOLL_CHECK(Node(upper_.bytes()).level() == left.level() + 1 && left_.key() != right_.key());
+    PLIMSOLL_CHECK(Node(upper_.bytes()).child(right_slot) == storage::page_of(right_.key()));
     PLIMSOLL_CHECK(left.upper_fence() == separator && right.lower_fence() == separator);
     Content both = part(left_.bytes(), 0, left.count(), left.lower_fence(), right.upper_fence());
     both.pieces[1] = {right_.bytes(), 0, right.count()};
@@ -132,6 +136,7 @@ class Trees::Merger {
     for (auto* page : {&upper_, &left_, &map_}) change.begin(*page);
     write_node(left_.bytes(), both);
     inner_erase(upper_.bytes(), right_slot);
+    PLIMSOLL_DCHECK(Node(upper_.bytes()).count() > 0);
     change.add_image(left_);
     change.add(upper_, log::Action::inner_erase, separator);
     finish(change);
@@ -140,6 +145,7 @@ class Trees::Merger {
 
   bool collapse_latched() {
     const Node root(upper_.bytes()), child(right_.bytes());
+    PLIMSOLL_CHECK(storage::page_of(upper_.key()) == tree_.value && root.child(0) == storage::page_of(right_.key()));
     PLIMSOLL_CHECK(root.count() == 1 && root.level() == child.level() + 1 && !child.lower_fence() && !child.upper_fence());
     map_ = trees_.space_.latch_map(freed_);
     StructureChange change(trees_.log_, credit_, payload_);
@@ -165,7 +171,7 @@ class Trees::Merger {
   const TreeId tree_;
   log::Credit credit_;
   storage::Reservation freed_;
-  storage::ExclusivePage upper_, left_, right_, map_;   // upper: the parent
+  storage::ExclusivePage upper_, left_, right_, map_;  // upper: the parent
   char payload_[StructureChange::bytes_max(storage::page_bytes_max)];
 };
 

@@ -13,6 +13,7 @@ bool Node::covers(Bytes key) const {
 
 Bytes Node::prefix(std::array<char, prefix_word_bytes>& buffer) const {
   const std::size_t size = prefix_bytes();
+  PLIMSOLL_CHECK(size <= key_bytes_limit);
   if (size > prefix_word_bytes) return {at_ + u16(node_at::prefix), size};
   const auto word = page_load<std::uint64_t>(at_ + node_at::prefix_word);
   for (std::size_t i = 0; i < size; ++i) buffer[i] = static_cast<char>(word >> (8 * (size - 1 - i)));
@@ -26,6 +27,7 @@ Bytes Node::suffix(std::size_t i, std::array<char, head_bytes>& buffer) const {
     return {record + record_header_bytes, page_load<std::uint16_t>(record + 16)};
   }
   const std::size_t size = suffix_bytes(i);
+  PLIMSOLL_DCHECK(size <= key_bytes_limit && (i > 0 || size == 0));
   if (size > head_bytes) return {at_ + suffix_offset(i), size};
   const std::uint32_t word = std::byteswap(head(i));
   std::memcpy(buffer.data(), &word, head_bytes);

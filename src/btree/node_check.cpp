@@ -30,7 +30,9 @@ class NodeCheck {
     problem_ = true;
     report_(what);
   }
-  bool in_heap(std::size_t offset, std::size_t bytes) const { return offset >= node_.heap_begin() && offset + bytes <= page_bytes_; }
+  bool in_heap(std::size_t offset, std::size_t bytes) const {
+    return offset >= node_.heap_begin() && offset + bytes <= page_bytes_;
+  }
   std::size_t aligned(std::size_t bytes) const { return node_.leaf() ? round_up_8(bytes) : bytes; }
 
   void check_layout() {
@@ -56,9 +58,12 @@ class NodeCheck {
       if (!in_heap(offset, aligned(bytes))) problem(what);
       live += aligned(bytes);
     };
-    if (load(node_at::lower_bytes) != no_fence) take(node_at::lower, node_at::lower_bytes, "its lower fence lies outside of the heap");
-    if (load(node_at::upper_bytes) != no_fence) take(node_at::upper, node_at::upper_bytes, "its upper fence lies outside of the heap");
-    if (node_.prefix_bytes() > prefix_word_bytes) take(node_at::prefix, node_at::prefix_bytes, "its prefix lies outside of the heap");
+    if (load(node_at::lower_bytes) != no_fence)
+      take(node_at::lower, node_at::lower_bytes, "its lower fence lies outside of the heap");
+    if (load(node_at::upper_bytes) != no_fence)
+      take(node_at::upper, node_at::upper_bytes, "its upper fence lies outside of the heap");
+    if (node_.prefix_bytes() > prefix_word_bytes)
+      take(node_at::prefix, node_at::prefix_bytes, "its prefix lies outside of the heap");
     for (std::uint16_t i = 0; i < node_.count(); ++i) {
       if (node_.leaf()) {
         const RecordView record = record_view(node_.bytes(), page_bytes_, node_.offset(i));

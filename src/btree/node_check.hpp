@@ -7,7 +7,8 @@
 
 namespace plimsoll::btree {
 
-// Reports everything that contradicts the rule at the head of node.hpp. False: the node's structure is so broken that its entries must not be used.
+// Reports everything that contradicts the rule at the head of node.hpp. False: the node's structure is so broken that its entries
+// must not be used.
 bool check_node(const char* node, std::uint32_t page_bytes, const std::function<void(std::string_view)>& problem);
 
 }  // namespace plimsoll::btree

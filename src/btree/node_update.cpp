@@ -1,5 +1,5 @@
-// Writing and changing nodes (btree/node_update.hpp). Everything that moves more than one entry goes through write_node(), which builds the
-// node anew in a private buffer: there is one way to lay out a node.
+// Writing and changing nodes (btree/node_update.hpp). Everything that moves more than one entry goes through write_node(), which
+// builds the node anew in a private buffer: there is one way to lay out a node.
 #include "btree/node_update.hpp"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ class SuffixReader {
   SuffixReader(const SuffixReader&) = delete;
   SuffixReader& operator=(const SuffixReader&) = delete;
 
-  Suffix at(std::size_t i) {   // valid until the next call
+  Suffix at(std::size_t i) {  // valid until the next call
     const Bytes stored = node_.suffix(i, suffix_buffer_);
     PLIMSOLL_CHECK(skip_ <= stored.size());
     return {prefix_, stored.substr(skip_)};
@@ -63,7 +63,7 @@ std::size_t heap_needed(const Content& content, std::size_t prefix) {
   std::size_t bytes = heap_align(content.level, prefix_heap_bytes(prefix));
   if (content.lower) bytes += heap_align(content.level, content.lower->size());
   if (content.upper) bytes += heap_align(content.level, content.upper->size());
-  bool first = true;   // the first entry of an inner node has no separator
+  bool first = true;  // the first entry of an inner node has no separator
   for (const auto& piece : content.pieces) {
     if (piece.node == nullptr) continue;
     SuffixReader keys(piece.node, prefix);
@@ -101,7 +101,8 @@ std::size_t present_prefix(const Content& content) {
   return single ? Node(content.pieces[0].node).prefix_bytes() : 0;
 }
 
-// What all keys share. Of fewer than two keys: what they share now, so that a lone key does not become a prefix that the next one breaks.
+// What all keys share. Of fewer than two keys: what they share now, so that a lone key does not become a prefix that the next one
+// breaks.
 std::size_t shared_prefix(const Content& content) {
   const std::size_t first = content.level == 0 ? 0 : 1, entries = content.entries();
   if (entries <= first) return 0;
@@ -116,8 +117,8 @@ std::size_t bytes_with(const Content& content, std::size_t prefix, const Newcome
          (newcomer != nullptr ? newcomer_bytes(content.level, *newcomer, prefix) : 0);
 }
 
-// The prefix to write a content with: what its keys (and the newcomer's) share. A longer prefix may cost a few bytes more than the present
-// one (it lies in the heap itself), and fits() judges by the present one: so that one is the second choice.
+// The prefix to write a content with: what its keys (and the newcomer's) share. A longer prefix may cost a few bytes more than the
+// present one (it lies in the heap itself), and fits() judges by the present one: so that one is the second choice.
 std::size_t choose_prefix(const Content& content, const Newcomer* newcomer) {
   const std::size_t limit = newcomer != nullptr ? newcomer->prefix_max : key_bytes_limit;
   const std::size_t best = std::min(shared_prefix(content), limit), present = std::min(present_prefix(content), limit);
@@ -128,12 +129,14 @@ std::size_t choose_prefix(const Content& content, const Newcomer* newcomer) {
 // As many slots as the free bytes could fill with entries of the present average size, at least as many as are asked for.
 std::size_t choose_capacity(const Content& content, std::size_t heap, std::size_t newcomer_heap, bool newcomer) {
   constexpr std::size_t usual_record_bytes = 120;
-  const std::size_t slot = slot_bytes(content.level), entries = content.entries(), least = round_up_16(entries + (newcomer ? 1 : 0));
+  const std::size_t slot = slot_bytes(content.level), entries = content.entries(),
+                    least = round_up_16(entries + (newcomer ? 1 : 0));
   const std::size_t taken = node_at::heads + slot * entries + heap;
   const std::size_t space = content.page_bytes > taken ? content.page_bytes - taken : 0;
   const std::size_t average = slot + (entries > 0 ? heap / entries : content.level == 0 ? usual_record_bytes : 0);
   std::size_t capacity = std::max(least, round_up_16(entries + space / average));
-  while (capacity > least && node_at::heads + slot * capacity + heap + newcomer_heap > content.page_bytes) capacity -= heads_a_block;
+  while (capacity > least && node_at::heads + slot * capacity + heap + newcomer_heap > content.page_bytes)
+    capacity -= heads_a_block;
   PLIMSOLL_CHECK(node_at::heads + slot * capacity + heap + newcomer_heap <= content.page_bytes);
   return std::max(capacity, heads_a_block);
 }
@@ -141,6 +144,7 @@ std::size_t choose_capacity(const Content& content, std::size_t heap, std::size_
 void refresh_hints(char* node) {
   const Node view(node);
   const std::size_t distance = page_load<std::uint16_t>(node + node_at::hint_distance), capacity = view.capacity();
+  PLIMSOLL_DCHECK(distance % heads_a_block == 0 && distance * hints >= capacity);
   for (std::size_t i = 0; i < hints; ++i) {
     const std::size_t last = (i + 1) * distance - 1;
     page_store<std::uint32_t>(node + node_at::hints + 4 * i, last < capacity ? view.head(last) : no_head);
@@ -169,7 +173,8 @@ std::size_t take_heap(char* node, std::size_t bytes) {
 // Fills the private buffer of write_node() from the top down.
 class Builder {
  public:
-  Builder(char* to, const Content& content, std::size_t prefix, std::size_t capacity) : to_(to), level_(content.level), prefix_(prefix) {
+  Builder(char* to, const Content& content, std::size_t prefix, std::size_t capacity)
+      : to_(to), level_(content.level), prefix_(prefix) {
     page_store<std::uint8_t>(to + storage::at::kind, static_cast<std::uint8_t>(storage::PageKind::node));
     page_store<std::uint8_t>(to + storage::at::level, content.level);
     page_store<std::uint16_t>(to + storage::at::flags, 0);
@@ -270,7 +275,9 @@ void add_entries(Builder& builder, const Content& content, std::size_t prefix) {
 void shift_entries(char* node, std::size_t slot, std::size_t to) {
   const Node view(node);
   const std::size_t n = view.count() - std::max(slot, to) + (to < slot ? 0 : to - slot);
-  const auto move = [&](std::size_t base, std::size_t size) { page_move(node + base + size * to, node + base + size * slot, size * n); };
+  const auto move = [&](std::size_t base, std::size_t size) {
+    page_move(node + base + size * to, node + base + size * slot, size * n);
+  };
   move(node_at::heads, 4);
   if (view.leaf()) {
     move(view.offset_at(0), 2);
@@ -329,7 +336,9 @@ void store_record(char* at, Bytes suffix, const Record& record) {
 
 std::size_t common_bytes(Bytes a, Bytes b) { return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin()); }
 
-std::size_t Content::entries() const { return static_cast<std::size_t>(pieces[0].to - pieces[0].from) + (pieces[1].to - pieces[1].from); }
+std::size_t Content::entries() const {
+  return static_cast<std::size_t>(pieces[0].to - pieces[0].from) + (pieces[1].to - pieces[1].from);
+}
 
 Content part(const char* node, std::uint16_t from, std::uint16_t to, std::optional<Bytes> lower, std::optional<Bytes> upper) {
   const Node view(node);
@@ -342,12 +351,15 @@ Content whole(const char* node) {
   return part(node, 0, view.count(), view.lower_fence(), view.upper_fence());
 }
 
-std::size_t bytes_needed(const Content& content, std::size_t prefix, const Newcomer* newcomer) { return bytes_with(content, prefix, newcomer); }
+std::size_t bytes_needed(const Content& content, std::size_t prefix, const Newcomer* newcomer) {
+  return bytes_with(content, prefix, newcomer);
+}
 
 std::size_t bytes_needed(const Content& content) { return bytes_with(content, choose_prefix(content, nullptr), nullptr); }
 
 void write_node(char* node, const Content& content, const Newcomer* newcomer) {
   alignas(8) char scratch[storage::page_bytes_max];
+  PLIMSOLL_DCHECK(!content.lower || !content.upper || *content.lower < *content.upper);
   const std::size_t prefix = choose_prefix(content, newcomer);
   const std::size_t heap = heap_needed(content, prefix);
   const std::size_t newcomer_heap = newcomer != nullptr ? newcomer_bytes(content.level, *newcomer, prefix) : 0;
@@ -365,15 +377,16 @@ void write_node(char* node, const Content& content, const Newcomer* newcomer) {
 }
 
 void format_node(char* node, std::uint32_t page_bytes, std::uint8_t level, std::uint32_t tree) {
+  PLIMSOLL_CHECK(std::has_single_bit(page_bytes) && page_bytes >= storage::page_bytes_min && page_bytes <= storage::page_bytes_max);
   write_node(node, {page_bytes, tree, level, {}, {}, {}, {}});
 }
 
 void format_inner(char* node, std::uint32_t page_bytes, std::uint8_t level, std::uint32_t tree, ChildRef child) {
-  PLIMSOLL_CHECK(level > 0);
+  PLIMSOLL_CHECK(level > 0 && level <= level_max);
   format_node(node, page_bytes, level, tree);
   open_slot(node, 0, 0);
   set_child(node, 0, child);
-  page_store<std::uint32_t>(node + Node(node).suffix_at(0), 0);   // no key: offset and bytes are 0
+  page_store<std::uint32_t>(node + Node(node).suffix_at(0), 0);  // no key: offset and bytes are 0
 }
 
 std::size_t shared_with_prefix(const char* node, Bytes key) {
@@ -396,11 +409,13 @@ std::size_t leaf_room(const char* node, std::size_t shared, std::size_t key_byte
   const Node view(node);
   std::size_t taken;
   if (shared == view.prefix_bytes()) {
-    taken = node_at::heads + leaf_slot_bytes * round_up_16(view.count() + (replaced ? 0u : 1u)) + view.live_bytes() - heap_bytes_of(replaced);
+    taken = node_at::heads + leaf_slot_bytes * round_up_16(view.count() + (replaced ? 0u : 1u)) + view.live_bytes() -
+            heap_bytes_of(replaced);
   } else {
     PLIMSOLL_CHECK(!replaced);
     const Newcomer newcomer{key_bytes, 0, shared};
-    taken = bytes_with(whole(node), view.count() > 0 ? shared : 0, &newcomer) - newcomer_bytes(0, newcomer, view.count() > 0 ? shared : 0);
+    taken = bytes_with(whole(node), view.count() > 0 ? shared : 0, &newcomer) -
+            newcomer_bytes(0, newcomer, view.count() > 0 ? shared : 0);
   }
   return taken < view.page_bytes() ? (view.page_bytes() - taken) / 8 * 8 : 0;
 }
@@ -411,8 +426,10 @@ bool leaf_fits(const char* node, std::size_t shared, std::size_t key_bytes, std:
 }
 
 void leaf_put(char* node, Bytes key, const Record& record) {
+  PLIMSOLL_DCHECK(Node(node).leaf() && key.size() <= key_bytes_limit);
   const LeafPlace place = search_leaf(node, Node(node).page_bytes(), key);
   if (place.found) {
+    PLIMSOLL_CHECK(place.record);
     const Bytes suffix = key.substr(Node(node).prefix_bytes());
     const std::size_t old_bytes = heap_bytes_of(place.record), new_bytes = record_bytes(suffix.size(), record.value.size());
     if (new_bytes <= old_bytes) {
@@ -423,6 +440,7 @@ void leaf_put(char* node, Bytes key, const Record& record) {
     leaf_erase(node, place.slot);
   }
   make_room(node, key, record.value.size());
+  PLIMSOLL_DCHECK(shared_with_prefix(node, key) == Node(node).prefix_bytes());
   const Bytes suffix = key.substr(Node(node).prefix_bytes());
   const std::size_t at = take_heap(node, record_bytes(suffix.size(), record.value.size()));
   store_record(node + at, suffix, record);
@@ -441,16 +459,18 @@ bool inner_fits(const char* node, Bytes separator) {
   const std::size_t shared = view.count() > 1 ? shared_with_prefix(node, separator) : 0;
   const Newcomer newcomer{separator.size(), 0, shared};
   if (shared == view.prefix_bytes()) {
-    return node_at::heads + inner_slot_bytes * round_up_16(view.count() + 1u) + view.live_bytes() + newcomer_bytes(view.level(), newcomer, shared) <=
+    return node_at::heads + inner_slot_bytes * round_up_16(view.count() + 1u) + view.live_bytes() +
+               newcomer_bytes(view.level(), newcomer, shared) <=
            view.page_bytes();
   }
   return bytes_with(whole(node), shared, &newcomer) <= view.page_bytes();
 }
 
 void inner_insert(char* node, Bytes separator, ChildRef child) {
-  PLIMSOLL_CHECK(!inner_find(node, separator));
+  PLIMSOLL_CHECK(!Node(node).leaf() && Node(node).count() > 0 && !inner_find(node, separator));
   const auto slot = static_cast<std::uint16_t>(search_inner(node, Node(node).page_bytes(), separator) + 1);
   make_room(node, separator, 0);
+  PLIMSOLL_DCHECK(slot <= Node(node).count());
   const Bytes suffix = separator.substr(Node(node).prefix_bytes());
   const std::size_t heap = separator_heap_bytes(suffix.size()), at = heap > 0 ? take_heap(node, heap) : 0;
   if (heap > 0) page_write(node + at, suffix.data(), suffix.size());
@@ -468,15 +488,18 @@ std::optional<std::uint16_t> inner_find(const char* node, Bytes separator) {
 }
 
 void inner_erase(char* node, std::uint16_t slot) {
-  PLIMSOLL_CHECK(slot > 0);
+  PLIMSOLL_CHECK(!Node(node).leaf() && slot > 0 && slot < Node(node).count());
   close_slot(node, slot, separator_heap_bytes(Node(node).suffix_bytes(slot)));
 }
 
 void set_child(char* node, std::uint16_t slot, ChildRef child) {
+  PLIMSOLL_DCHECK(slot < Node(node).count());
   page_store<std::uint32_t>(node + Node(node).child_at(slot), child.page);
   Node::store_child_hint(node, slot, child.hint);
 }
 
-void keep_first(char* node, std::uint16_t count, Bytes upper) { write_node(node, part(node, 0, count, Node(node).lower_fence(), upper)); }
+void keep_first(char* node, std::uint16_t count, Bytes upper) {
+  write_node(node, part(node, 0, count, Node(node).lower_fence(), upper));
+}
 
 }  // namespace plimsoll::btree

@@ -1,5 +1,6 @@
-// Changes to a node whose page the caller holds latched (or owns). Deterministic: the same change of the same content leads to the same
-// content, so redo may repeat them. Whether something fits depends on the live content only, never on how it is scattered in the heap.
+// Changes to a node whose page the caller holds latched (or owns). Deterministic: the same change of the same content leads to the
+// same content, so redo may repeat them. Whether something fits depends on the live content only, never on how it is scattered in
+// the heap.
 #pragma once
 
 #include <array>
@@ -15,12 +16,12 @@ namespace plimsoll::btree {
 struct Content {
   struct Piece {
     const char* node = nullptr;
-    std::uint16_t from = 0, to = 0;   // entries [from, to)
+    std::uint16_t from = 0, to = 0;  // entries [from, to)
   };
   std::uint32_t page_bytes = 0, tree = 0;
   std::uint8_t level = 0;
   std::array<Piece, 2> pieces{};
-  Bytes joint{};                      // inner nodes: the separator between the two pieces
+  Bytes joint{};  // inner nodes: the separator between the two pieces
   std::optional<Bytes> lower, upper;
 
   std::size_t entries() const;
@@ -38,8 +39,8 @@ std::size_t bytes_needed(const Content& content, std::size_t prefix, const Newco
 // The same with the best prefix.
 std::size_t bytes_needed(const Content& content);
 
-// Writes the content into `node` (which may be one of its pieces), with slots to spare for what the free bytes can take. The common page
-// header stays, but for kind, level and tree. There must be room (checked).
+// Writes the content into `node` (which may be one of its pieces), with slots to spare for what the free bytes can take. The common
+// page header stays, but for kind, level and tree. There must be room (checked).
 void write_node(char* node, const Content& content, const Newcomer* newcomer = nullptr);
 // An empty node without fences.
 void format_node(char* node, std::uint32_t page_bytes, std::uint8_t level, std::uint32_t tree);
@@ -47,7 +48,7 @@ void format_node(char* node, std::uint32_t page_bytes, std::uint8_t level, std::
 // An inner node whose only child takes every key.
 void format_inner(char* node, std::uint32_t page_bytes, std::uint8_t level, std::uint32_t tree, ChildRef child);
 
-std::size_t common_bytes(Bytes a, Bytes b);   // at their begin
+std::size_t common_bytes(Bytes a, Bytes b);  // at their begin
 // How many bytes of the key are shared with the node's prefix.
 std::size_t shared_with_prefix(const char* node, Bytes key);
 
@@ -62,9 +63,9 @@ std::size_t entry_bytes(const char* node, std::uint16_t slot);
 
 // Inner nodes.
 bool inner_fits(const char* node, Bytes separator);
-void inner_insert(char* node, Bytes separator, ChildRef child);                    // it must fit (checked) and be new (checked)
-std::optional<std::uint16_t> inner_find(const char* node, Bytes separator);        // the entry with exactly this separator
-void inner_erase(char* node, std::uint16_t slot);                                  // not entry 0
+void inner_insert(char* node, Bytes separator, ChildRef child);              // it must fit (checked) and be new (checked)
+std::optional<std::uint16_t> inner_find(const char* node, Bytes separator);  // the entry with exactly this separator
+void inner_erase(char* node, std::uint16_t slot);                            // not entry 0
 void set_child(char* node, std::uint16_t slot, ChildRef child);
 
 // The node keeps its first entries and gets an upper fence.

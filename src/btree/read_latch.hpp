@@ -1,5 +1,6 @@
-// What a reader holds while it looks at the bytes of an optimistically sampled page: nothing; in builds with PLIMSOLL_LATCHED_READS, which exist
-// for ThreadSanitizer, the page's latch. False: the page has changed since it was sampled, or is latched.
+// What a reader holds while it looks at the bytes of an optimistically sampled page: nothing; in builds with
+// PLIMSOLL_LATCHED_READS, which exist for ThreadSanitizer, the page's latch. False: the page has changed since it was sampled, or
+// is latched.
 #pragma once
 
 #include "storage/pool.hpp"

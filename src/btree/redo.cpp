@@ -1,5 +1,5 @@
-// Redo of page actions on nodes. The same functions that made the change repeat it; what they would assert is tested before, so that a log
-// that does not belong to the page is reported, not executed.
+// Redo of page actions on nodes. The same functions that made the change repeat it; what they would assert is tested before, so
+// that a log that does not belong to the page is reported, not executed.
 #include "btree/change.hpp"
 #include "btree/node_update.hpp"
 #include "btree/search.hpp"
@@ -15,7 +15,8 @@ bool sound_node(const char* page, std::uint32_t page_bytes, bool leaf) {
 bool redo_image(char* page, std::uint32_t page_bytes, log::Reader data) {
   const std::size_t low = data.number<std::uint16_t>(), high = data.number<std::uint16_t>();
   const Bytes begin = data.bytes(low), end = data.bytes(high);
-  if (!data.ok() || !data.empty() || storage::at::kind + low + high > page_bytes || low < node_at::heads - storage::at::kind) return false;
+  if (!data.ok() || !data.empty() || storage::at::kind + low + high > page_bytes || low < node_at::heads - storage::at::kind)
+    return false;
   page_write(page + storage::at::kind, begin.data(), low);
   std::memset(page + storage::at::kind + low, 0, page_bytes - high - low - storage::at::kind);
   page_write(page + page_bytes - high, end.data(), high);
@@ -60,7 +61,8 @@ bool redo_leaf_put(char* page, std::uint32_t page_bytes, log::Reader data) {
   record.flags = data.number<std::uint8_t>();
   const Bytes key = data.bytes(data.number<std::uint16_t>());
   record.value = data.rest();
-  if (!data.ok() || key.size() > key_bytes_limit || record.flags > 3 || record.value.size() > record_bytes_max(page_bytes)) return false;
+  if (!data.ok() || key.size() > key_bytes_limit || record.flags > 3 || record.value.size() > record_bytes_max(page_bytes))
+    return false;
   const LeafPlace place = search_leaf(page, page_bytes, key);
   if (!leaf_fits(page, shared_with_prefix(page, key), key.size(), record.value.size(), place.record)) return false;
   leaf_put(page, key, record);
@@ -88,7 +90,7 @@ bool redo_action(char* page, std::uint32_t page_bytes, const log::PageAction& ac
     case log::Action::leaf_put: return sound_node(page, page_bytes, true) && redo_leaf_put(page, page_bytes, data);
     case log::Action::leaf_erase: return sound_node(page, page_bytes, true) && redo_leaf_erase(page, page_bytes, data);
     case log::Action::space_set:
-    case log::Action::space_clear: return false;   // storage::Space has these
+    case log::Action::space_clear: return false;  // storage::Space has these
   }
   return false;
 }

@@ -128,7 +128,7 @@ LeafPlace search_leaf(const char* node, std::uint32_t page_bytes, Bytes key) {
   const int order = compare_with_prefix(node, page_bytes, key);
   if (order != 0) return {order < 0 ? std::uint16_t{0} : shape.count};
   const std::size_t prefix_bytes = Node(node).prefix_bytes();
-  if (prefix_bytes > key.size()) return {};   // torn: the comparison has just said otherwise
+  if (prefix_bytes > key.size()) return {};  // torn: the comparison has just said otherwise
   const Bytes suffix = key.substr(prefix_bytes);
   const std::uint32_t head = head_of(suffix);
 
@@ -173,7 +173,7 @@ std::uint16_t search_inner(const char* node, std::uint32_t page_bytes, Bytes key
   if (order != 0) return order < 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(shape.count - 1);
   const Node view(node);
   const std::size_t prefix_bytes = view.prefix_bytes();
-  if (prefix_bytes > key.size()) return 0;   // torn
+  if (prefix_bytes > key.size()) return 0;  // torn
   const Bytes suffix = key.substr(prefix_bytes);
   const std::uint32_t head = head_of(suffix);
 

@@ -1,6 +1,6 @@
-// Finding a key in a node. Safe on bytes that change meanwhile: every offset is checked against the page before it is followed; what comes
-// out is then merely wrong, and the page's validation says so. Keys are compared by 4-byte heads, 16 at a time; 16 sampled heads in the
-// page's second cache line say which block of heads to count.
+// Finding a key in a node. Safe on bytes that change meanwhile: every offset is checked against the page before it is followed;
+// what comes out is then merely wrong, and the page's validation says so. Keys are compared by 4-byte heads, 16 at a time; 16
+// sampled heads in the page's second cache line say which block of heads to count.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,7 @@ std::uint32_t head_of(Bytes suffix);
 
 // What a descent needs first of a child: its header and hints, and of a leaf the slot area.
 inline void prefetch_node(const char* node, bool leaf) {
-  constexpr std::size_t leaf_bytes = 512;   // header, hints and the arrays of 64 records
+  constexpr std::size_t leaf_bytes = 512;  // header, hints and the arrays of 64 records
   const std::size_t bytes = leaf ? leaf_bytes : node_at::heads;
   for (std::size_t i = 0; i < bytes; i += 64) prefetch(node + i);
 }

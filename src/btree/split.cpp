@@ -1,6 +1,7 @@
-// Splitting a node: its upper part moves to a new right page, the parent learns the separator; the root, which never moves, hands both halves
-// to new pages and becomes their parent. One log record. Everything that may wait or fail is taken before the first latch; under the latches
-// the world is looked at again. A parent without room for the separator is split first, as a structure change of its own.
+// Splitting a node: its upper part moves to a new right page, the parent learns the separator; the root, which never moves, hands
+// both halves to new pages and becomes their parent. One log record. Everything that may wait or fail is taken before the first
+// latch; under the latches the world is looked at again. A parent without room for the separator is split first, as a structure
+// change of its own.
 #include "btree/split.hpp"
 
 #include "btree/node_update.hpp"
@@ -41,9 +42,7 @@ class Trees::Splitter {
   Result<void> take_resources(std::uint32_t pages) {
     const std::size_t bytes = log::record_bytes(StructureChange::bytes_max(trees_.page_bytes()));
     PLIMSOLL_ASSIGN(credit_, trees_.log_.reserve(bytes, wanted_.priority, wanted_.deadline_ns));
-    for (std::uint32_t i = 0; i < pages; ++i) {
-      PLIMSOLL_ASSIGN(frames_[i], trees_.pool_.take_frame());
-    }
+    for (std::uint32_t i = 0; i < pages; ++i) { PLIMSOLL_ASSIGN(frames_[i], trees_.pool_.take_frame()); }
     PLIMSOLL_ASSIGN(pages_, trees_.space_.reserve(pages));
     return {};
   }
@@ -63,6 +62,8 @@ class Trees::Splitter {
   }
 
   void split_node(std::uint16_t at) {
+    PLIMSOLL_CHECK(Node(parent_.bytes()).level() == level_ + 1 && Node(node_.bytes()).level() == level_);
+    PLIMSOLL_DCHECK(Node(node_.bytes()).covers(key_) && Node(node_.bytes()).covers(separator_));
     right_ = create(0);
     map_ = trees_.space_.latch_map(pages_);
     StructureChange change(trees_.log_, credit_, payload_);
@@ -72,6 +73,7 @@ class Trees::Splitter {
     write_node(right_.bytes(), part(node_.bytes(), at, node.count(), separator_, node.upper_fence()));
     keep_first(node_.bytes(), at, separator_);
     inner_insert(parent_.bytes(), separator_, right);
+    PLIMSOLL_DCHECK(Node(node_.bytes()).covers(key_) != Node(right_.bytes()).covers(key_));
 
     char data[sizeof(std::uint32_t) + key_bytes_limit];
     change.add(node_, log::Action::keep_first, log::Writer(data).number<std::uint16_t>(at).bytes(separator_).view());
@@ -82,6 +84,7 @@ class Trees::Splitter {
   }
 
   void split_root(std::uint16_t at) {
+    PLIMSOLL_CHECK(storage::page_of(node_.key()) == tree_.value && pages_.count() == 2);
     left_ = create(0);
     right_ = create(1);
     map_ = trees_.space_.latch_map(pages_);
@@ -92,7 +95,8 @@ class Trees::Splitter {
     PLIMSOLL_CHECK(!root.lower_fence() && !root.upper_fence() && level < level_max);
     write_node(left_.bytes(), part(node_.bytes(), 0, at, std::nullopt, separator_));
     write_node(right_.bytes(), part(node_.bytes(), at, root.count(), separator_, std::nullopt));
-    format_inner(node_.bytes(), trees_.page_bytes(), static_cast<std::uint8_t>(level + 1), tree_.value, {pages_.first(), left_.frame()});
+    format_inner(node_.bytes(), trees_.page_bytes(), static_cast<std::uint8_t>(level + 1), tree_.value,
+                 {pages_.first(), left_.frame()});
     inner_insert(node_.bytes(), separator_, {pages_.first() + 1, right_.frame()});
 
     for (auto* page : {&node_, &left_, &right_}) change.add_image(*page);
@@ -119,7 +123,8 @@ class Trees::Splitter {
 };
 
 // In a function of its own, so that the large buffers are off the stack when the parent is split.
-[[gnu::noinline]] Result<std::optional<Bytes>> Trees::try_split(TreeId tree, Bytes key, std::uint8_t level, const Split& wanted, char* separator) {
+[[gnu::noinline]] Result<std::optional<Bytes>> Trees::try_split(TreeId tree, Bytes key, std::uint8_t level, const Split& wanted,
+                                                                char* separator) {
   for (;;) {
     Splitter splitter(*this, tree, key, level, wanted);
     PLIMSOLL_ASSIGN(const auto outcome, splitter.run(separator));

@@ -1,6 +1,7 @@
-// Where to split: in the middle by bytes; near the end if the key is the node's new last one (ascending inserts fill their pages), near the begin
-// if it is a leaf's new first one; exactly at the end or begin if the key does not share the node's prefix and would blow up its neighbours.
-// Separators of leaves are truncated to the shortest that still separates (Bayer and Unterauer, "Prefix B-trees", 1977).
+// Where to split: in the middle by bytes; near the end if the key is the node's new last one (ascending inserts fill their pages),
+// near the begin if it is a leaf's new first one; exactly at the end or begin if the key does not share the node's prefix and would
+// blow up its neighbours. Separators of leaves are truncated to the shortest that still separates (Bayer and Unterauer, "Prefix
+// B-trees", 1977).
 //
 // Both halves always fit for some point: see the static_asserts of node.hpp.
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace plimsoll::btree {
 
 namespace {
 
-constexpr std::size_t append_percent = 5;   // what goes to the emptier side of a split that expects more keys of the same direction
+constexpr std::size_t append_percent = 5;  // what goes to the emptier side of a split that expects more keys of the same direction
 
 std::size_t bytes_of_entries(const char* node) {
   std::size_t bytes = 0;
@@ -48,7 +49,8 @@ std::uint16_t preferred_point(const char* node, Bytes key) {
     return last ? by_bytes_from_end(node, bytes * append_percent / 100) : by_bytes_from_begin(node, bytes / 2);
   }
   const LeafPlace place = search_leaf(node, view.page_bytes(), key);
-  if (!place.found && place.slot == view.count()) return foreign ? view.count() : by_bytes_from_end(node, bytes * append_percent / 100);
+  if (!place.found && place.slot == view.count())
+    return foreign ? view.count() : by_bytes_from_end(node, bytes * append_percent / 100);
   if (!place.found && place.slot == 0) return foreign ? std::uint16_t{0} : by_bytes_from_begin(node, bytes * append_percent / 100);
   return by_bytes_from_begin(node, bytes / 2);
 }

@@ -17,7 +17,9 @@ Trees::Trees(storage::Pool& pool, storage::Space& space, log::Log& log, Metrics&
 
 Trees::~Trees() = default;
 
-void Trees::format_root(char* page, std::uint32_t page_bytes) { format_node(page, page_bytes, 0, storage::page_of(storage::key_of(page))); }
+void Trees::format_root(char* page, std::uint32_t page_bytes) {
+  format_node(page, page_bytes, 0, storage::page_of(storage::key_of(page)));
+}
 
 Result<LeafPosition> Trees::find(TreeId tree, Bytes key, storage::Access access) {
   for (Backoff backoff;;) {
@@ -47,7 +49,8 @@ Result<LatchedLeaf> Trees::latch(TreeId tree, Bytes key) {
 Result<LatchedLeaf> Trees::latch_with_room(TreeId tree, Bytes key, std::size_t value_bytes, log::Log::Priority priority,
                                            std::uint64_t deadline_ns) {
   if (key.size() > key_bytes_max(page_bytes()) || record_bytes(key.size(), value_bytes) > record_bytes_max(page_bytes())) {
-    return fail(ErrorCode::invalid_argument, "a record of {} + {} bytes does not fit a page of {}", key.size(), value_bytes, page_bytes());
+    return fail(ErrorCode::invalid_argument, "a record of {} + {} bytes does not fit a page of {}", key.size(), value_bytes,
+                page_bytes());
   }
   for (;;) {
     PLIMSOLL_ASSIGN(LatchedLeaf leaf, latch(tree, key));

@@ -1,7 +1,7 @@
 // All B+-trees of a store (D3). A tree is known by its root page's number, which never moves; there is no object a tree.
-// Search is optimistic (Leis et al., optimistic lock coupling): sample the child, re-check the parent; nothing shared is written. Structure
-// changes latch parent, then child, then its new or right neighbour, then space maps, after all frames, pages and credits were taken.
-// Full inner nodes are split on the way down, so that a change touches one parent only.
+// Search is optimistic (Leis et al., optimistic lock coupling): sample the child, re-check the parent; nothing shared is written.
+// Structure changes latch parent, then child, then its new or right neighbour, then space maps, after all frames, pages and credits
+// were taken. Full inner nodes are split on the way down, so that a change touches one parent only.
 //
 // Thread-safe. No call may be made with a latch held, except where said. Cost: O(log n) page visits.
 #pragma once
@@ -37,30 +37,35 @@ class Trees {
   // The same for up to 64 keys at once, level by level with prefetching; misses of all keys are read together.
   Result<void> find_many(TreeId tree, std::span<const Bytes> keys, std::span<LeafPosition> out);
 
-  // Latches the leaf of `key`. With `value_bytes`, splits until a record of that size fits (memory, log and disk errors come from there,
-  // before anything is changed). `priority`: revert uses the log's reserve.
+  // Latches the leaf of `key`. With `value_bytes`, splits until a record of that size fits (memory, log and disk errors come from
+  // there, before anything is changed). `priority`: revert uses the log's reserve.
   Result<LatchedLeaf> latch(TreeId tree, Bytes key);
-  Result<LatchedLeaf> latch_with_room(TreeId tree, Bytes key, std::size_t value_bytes, log::Log::Priority priority, std::uint64_t deadline_ns);
-  // The leaf of `key` if frame `hint` still holds page `leaf`, it covers the key and nobody has it latched; else an empty one. No waiting.
+  Result<LatchedLeaf> latch_with_room(TreeId tree, Bytes key, std::size_t value_bytes, log::Log::Priority priority,
+                                      std::uint64_t deadline_ns);
+  // The leaf of `key` if frame `hint` still holds page `leaf`, it covers the key and nobody has it latched; else an empty one. No
+  // waiting.
   LatchedLeaf try_latch_at(storage::PageKey leaf, storage::FrameIndex hint, Bytes key);
   // The leaf if the whole path is resident and unlatched right now; else an empty one. No I/O.
   LatchedLeaf try_latch_resident(TreeId tree, Bytes key);
 
-  // Copies the leaf that covers `key` (no key: the first leaf), or, `before`, the one that holds the keys right below `key` (no key: the last
-  // leaf). The buffer has page_bytes bytes. Access::scan reads ahead: the next leaves in that direction are loaded in one batch.
+  // Copies the leaf that covers `key` (no key: the first leaf), or, `before`, the one that holds the keys right below `key` (no
+  // key: the last leaf). The buffer has page_bytes bytes. Access::scan reads ahead: the next leaves in that direction are loaded in
+  // one batch.
   Result<LeafCopy> copy_leaf(TreeId tree, std::optional<Bytes> key, bool before, char* buffer, storage::Access access);
 
-  // Tries to merge the leaf of `key` with a neighbour under the same parent; true if it did. A root with one child takes its content.
+  // Tries to merge the leaf of `key` with a neighbour under the same parent; true if it did. A root with one child takes its
+  // content.
   Result<bool> merge(TreeId tree, Bytes key, std::uint64_t deadline_ns);
 
   // A new, empty tree: formats the root on a page of the caller's structure change (its reservation and frame taken before).
   static void format_root(char* page, std::uint32_t page_bytes);
-  // Frees every page of the tree except its root, one structure change at a time, restartable after a crash at any point; afterwards the root
-  // is an empty leaf. Nobody else may use the tree.
+  // Frees every page of the tree except its root, one structure change at a time, restartable after a crash at any point;
+  // afterwards the root is an empty leaf. Nobody else may use the tree.
   Result<void> free_pages(TreeId tree);
 
-  // Structural check: order, fences, levels, prefixes, heads, page kinds and checksums, reachable pages. Reports through `problem(page, what)`;
-  // visits `page(number)` for each page and `record(key, record view)` for each record (either may be empty). Exact only without writers.
+  // Structural check: order, fences, levels, prefixes, heads, page kinds and checksums, reachable pages. Reports through
+  // `problem(page, what)`; visits `page(number)` for each page and `record(key, record view)` for each record (either may be
+  // empty). Exact only without writers.
   Result<TreeCounts> check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
                            const std::function<void(std::uint32_t)>& page,
                            const std::function<void(Bytes, const RecordView&)>& record);
@@ -69,7 +74,8 @@ class Trees {
   std::uint32_t page_bytes() const { return pool_.page_bytes(); }
 
  private:
-  // What a descent looks for: the node of `level` that covers the key, or (side below) holds what lies right below it. No key: the first (last).
+  // What a descent looks for: the node of `level` that covers the key, or (side below) holds what lies right below it. No key: the
+  // first (last).
   struct Target {
     std::optional<Bytes> key;
     Side side = Side::at;
@@ -78,16 +84,16 @@ class Trees {
   };
   // A node and how it was reached; the parent was valid after the node had been sampled.
   struct Place {
-    storage::OptimisticPage node, parent;   // no parent (bytes null): the node is the root
-    std::uint16_t slot = 0;                 // in the parent
-    std::uint8_t level = 0;                 // below the target's only where the tree is lower than that
+    storage::OptimisticPage node, parent;  // no parent (bytes null): the node is the root
+    std::uint16_t slot = 0;                // in the parent
+    std::uint8_t level = 0;                // below the target's only where the tree is lower than that
     bool is_root() const { return parent.bytes == nullptr; }
   };
-  struct Split;      // what a split is for: split.hpp
-  class Splitter;    // split.cpp
-  class Merger;      // merge.cpp
-  class Batch;       // find_many.cpp
-  class Walk;        // check.cpp
+  struct Split;    // what a split is for: split.hpp
+  class Splitter;  // split.cpp
+  class Merger;    // merge.cpp
+  class Batch;     // find_many.cpp
+  class Walk;      // check.cpp
 
   // descend.cpp. Result<bool>: false means that the tree changed meanwhile: start again.
   Result<storage::OptimisticPage> sample_root(TreeId tree);
@@ -111,7 +117,7 @@ class Trees {
   log::Log& log_;
   Metrics& metrics_;
   memory::PageProvider& provider_;
-  std::array<std::atomic<storage::FrameIndex>, 256> root_hints_;   // like the hints beside child page numbers, by tree
+  std::array<std::atomic<storage::FrameIndex>, 256> root_hints_;  // like the hints beside child page numbers, by tree
 };
 
 }  // namespace plimsoll::btree

@@ -16,13 +16,21 @@ Database& Database::operator=(Database&& other) noexcept {
   std::swap(store_, other.store_);
   return *this;
 }
+// Transaction handles may outlive their store by mistake; they must get errors then, so what they look at stays until the process ends.
+static void let_go(std::unique_ptr<db::Store> store) {
+  if (store->registry().active() == 0) return;
+  store->release_lock();
+  static_cast<void>(store.release());
+}
+
 Database::~Database() {
   if (!store_) return;
   if (!store_->usable()) {
     static_cast<void>(store_.release());   // a forked child: the parent's store is left alone
     return;
   }
-  if (auto closed = store_->close(); !closed) return;   // the next open recovers
+  if (auto closed = store_->close(); !closed) store_->give_up();   // the next open recovers
+  let_go(std::move(store_));
 }
 
 Result<Database> Database::open(std::string_view path, const Options& options) {
@@ -35,7 +43,7 @@ Result<void> Database::close() {
   PLIMSOLL_TRY(store_->usable());
   auto closed = store_->close();
   if (!closed && closed.error().code() == ErrorCode::busy) return closed;
-  store_.reset();
+  let_go(std::move(store_));
   return closed;
 }
 
@@ -123,23 +131,18 @@ std::vector<TransactionInfo> Database::prepared() const {
 }
 Result<Timestamp> Database::commit_prepared(Bytes global_id) {
   PLIMSOLL_OPEN();
-  txn::TransactionImpl* const found = store_->transactions().find_prepared(global_id);
-  if (found == nullptr) return fail(ErrorCode::not_found, "no prepared transaction with the global id \"{}\"", global_id);
+  PLIMSOLL_ASSIGN(txn::TransactionImpl* const found, store_->transactions().take_prepared(global_id));
   return found->commit_prepared();
 }
 Result<void> Database::abort_prepared(Bytes global_id) {
   PLIMSOLL_OPEN();
-  txn::TransactionImpl* const found = store_->transactions().find_prepared(global_id);
-  if (found == nullptr) return fail(ErrorCode::not_found, "no prepared transaction with the global id \"{}\"", global_id);
+  PLIMSOLL_ASSIGN(txn::TransactionImpl* const found, store_->transactions().take_prepared(global_id));
   return found->abort_prepared();
 }
 
 Result<void> Database::set_external_floor(Timestamp floor) {
   PLIMSOLL_OPEN();
-  if (floor && floor.value < store_->registry().snapshots().horizon())
-    return fail(ErrorCode::snapshot_too_old, "versions below {} may be gone already", store_->registry().snapshots().horizon());
-  store_->registry().set_external_floor(floor);
-  return {};
+  return store_->registry().set_external_floor(floor);
 }
 Timestamp Database::now() const { return store_ ? store_->clock().last() : Timestamp{}; }
 Result<void> Database::receive(Timestamp remote) {

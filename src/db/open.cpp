@@ -1,11 +1,9 @@
 // Opening and creating a store: one function a phase.
 #include <fmt/format.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <mutex>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -16,14 +14,6 @@
 namespace plimsoll::db {
 
 namespace {
-
-// Counts the forks that this process is the child of: handles made before belong to the parent.
-std::atomic<std::uint64_t> fork_count{0};
-std::uint64_t current_fork_epoch() {
-  static std::once_flag once;
-  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { fork_count.fetch_add(1); }); });
-  return fork_count.load(std::memory_order_relaxed);
-}
 
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 constexpr std::size_t frames_least = 256;
@@ -44,7 +34,7 @@ Result<void> in_range(const char* option, std::uint64_t value, std::uint64_t lea
 
 }  // namespace
 
-Store::Store(std::string path, const Options& options) : path_(std::move(path)), options_(options), fork_epoch_(current_fork_epoch()) {}
+Store::Store(std::string path, const Options& options) : path_(std::move(path)), options_(options) {}
 
 Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options& options) {
   std::unique_ptr<Store> store(new Store(std::string(path), options));
@@ -61,7 +51,7 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
 }
 
 Result<void> Store::usable() const {
-  if (fork_epoch_ != current_fork_epoch())
+  if (fork_guard_.forked())
     return fail(ErrorCode::invalid_argument, "this handle was opened before fork; open the store anew in the child, after the parent has closed it");
   return {};
 }
@@ -250,6 +240,7 @@ Result<void> Store::recover() {
     PLIMSOLL_TRY(open_pool());
     PLIMSOLL_TRY(start_incarnation());
     PLIMSOLL_TRY(open_transactions(super_.next_sequence, slots_of(options_)));
+    pool_->set_client(*this);
     PLIMSOLL_TRY(checkpointer_->take(false, 0));   // an unclean store needs a checkpoint record to begin with
     return remove_old_versions();
   }
@@ -257,12 +248,13 @@ Result<void> Store::recover() {
   events_->add(EventKind::open_phase, "analysing the log from the checkpoint at {}", super_.checkpoint_lsn);
   PLIMSOLL_ASSIGN(const recovery::Analysis analysis, recovery::analyse(*files_, *provider_, log_options(), Lsn{super_.checkpoint_lsn}));
   clock_->raise(Timestamp{analysis.clock_ceiling});
+  PLIMSOLL_TRY(open_old_versions());
   PLIMSOLL_ASSIGN(report_.torn_pages, storage::repair(*doublewrite_, *provider_, super_.page_bytes, super_.salt,
-                                                      [&](std::uint16_t id) { return id == storage::data_file ? data_.get() : nullptr; }));
+                                                      [&](std::uint16_t id) { return file_of_pages(id); }));
   metrics_.add(Counter::torn_pages_repaired, report_.torn_pages);
   PLIMSOLL_TRY(open_log(analysis.redo_start, analysis.end));
   PLIMSOLL_TRY(open_pool());
-  PLIMSOLL_TRY(attach_old_versions());
+  for (auto& [incarnation, handle] : old_version_files_) pool_->attach(incarnation, *handle);
   events_->add(EventKind::open_phase, "redoing from {} to {}", analysis.redo_start.value, analysis.end.value);
   PLIMSOLL_ASSIGN(report_.records_redone, recovery::redo(*files_, *provider_, log_options(), analysis, {*pool_, space_->pages_per_map(), metrics_}));
   report_.log_bytes = analysis.end.value - analysis.redo_start.value;
@@ -277,14 +269,20 @@ Result<void> Store::recover() {
   return {};
 }
 
-Result<void> Store::attach_old_versions() {
+io::File* Store::file_of_pages(std::uint16_t id) {
+  if (id == storage::data_file) return data_.get();
+  for (auto& [incarnation, handle] : old_version_files_)
+    if (incarnation == id) return handle.get();
+  return nullptr;
+}
+
+Result<void> Store::open_old_versions() {
   PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
   for (const std::string& name : names) {
     for (std::uint32_t back = 0; back < 64; ++back) {   // incarnations since the last one that was cleaned up
       const auto incarnation = static_cast<std::uint16_t>(super_.incarnation - back);
       if (incarnation == 0 || name != storage::version_file_name(incarnation)) continue;
       PLIMSOLL_ASSIGN(auto handle, files_->open(file(name), io::OpenMode::read_write, true));
-      pool_->attach(incarnation, *handle);
       old_version_files_.emplace_back(incarnation, std::move(handle));
     }
   }
@@ -313,11 +311,9 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
                                 *clock_, *time_, TreeId{garbage_root}, super_.salt, milliseconds_to_ns(options_.transaction_deadline),
                                 milliseconds_to_ns(options_.lock_deadline)});
   catalogue_ = std::make_unique<Catalogue>(*engine_);
-  engine_->usable = [this] { return usable(); };
   engine_->table_name = [this](TreeId tree) { return table_name(tree); };
   PLIMSOLL_ASSIGN(transactions_, txn::TransactionManager::make(*engine_));
   checkpointer_ = std::make_unique<recovery::Checkpointer>(*engine_, *transactions_, [this](Lsn at) { return write_super(at, false); });
-  pool_->set_client(*this);
   log_->set_before_flush([this]() -> Result<void> { return engine_->data_unsynced.exchange(false) ? data_->sync() : Result<void>{}; });
   log_->set_on_durable([this](Lsn lsn) { on_durable(lsn); });
   log_->set_on_failure([this](const Error& error) { log_failed(error); });
@@ -333,6 +329,7 @@ Result<void> Store::adopt_unfinished(const recovery::Analysis& analysis) {
     const auto global_id = analysis.global_ids.find(registry::slot_of(found.id));
     transactions_->transaction(registry::slot_of(found.id)).adopt(found.last_entry, global_id == analysis.global_ids.end() ? Bytes{} : Bytes(global_id->second));
   }
+  pool_->set_client(*this);   // not before the registry knows who is unfinished: it stamps the marks of all others
   for (const recovery::Recovered& found : analysis.slots) {
     if (!found.id) continue;
     txn::TransactionImpl& transaction = transactions_->transaction(registry::slot_of(found.id));

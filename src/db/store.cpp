@@ -2,17 +2,11 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "version/stamping.hpp"
 
 namespace plimsoll::db {
 
-Store::~Store() {
-  if (!usable()) {
-    // A forked child must not touch the parent's files, threads or memory accounts: it lets go of everything without running destructors.
-    for (std::thread& thread : threads_) static_cast<void>(new std::thread(std::move(thread)));
-    return;
-  }
-  stop_threads();
-}
+Store::~Store() { stop_threads(); }
 
 Result<void> Store::write_super(Lsn checkpoint, bool clean) {
   MutexLock lock(super_mutex_);
@@ -50,19 +44,14 @@ Result<void> Store::close() {
   return write_super(Lsn{super_.checkpoint_lsn}, true);
 }
 
-// Eviction stamps what is committed and durable, so that a page comes back without marks that somebody would have to look up (rule 10).
-void Store::before_write(char* page, storage::FrameIndex) {
-  if (storage::kind_of(page) != storage::PageKind::node || page_load<std::uint8_t>(page + storage::at::level) != 0) return;
-  const std::uint16_t count = btree::record_count(page);
-  const std::uint64_t durable_horizon = registry_->read_only_horizon().value;
-  for (std::uint16_t i = 0; i < count; ++i) {
-    const btree::RecordView record = btree::record_at(page, i);
-    if (!registry::is_mark(record.stamp())) continue;
-    const registry::Outcome outcome = registry_->find(registry::id_of_mark(record.stamp()));
-    if (outcome.kind != registry::Outcome::Kind::committed || outcome.timestamp.value > durable_horizon) continue;
-    page_store<std::uint64_t>(const_cast<char*>(record.at), outcome.timestamp.value);
-    metrics_.add(Counter::records_stamped);
-  }
+// A page that is written is stamped first, so that it comes back without marks that somebody would have to look up.
+void Store::before_write(char* page, storage::FrameIndex frame) {
+  // A version page may be scratch because of a commit that is not durable yet: after a crash its entries would be needed again.
+  if (storage::kind_of(page) == storage::PageKind::version) return pool_->raise_flush_limit(frame, log_->end());
+  const std::size_t stamped = version::stamp_leaf(page, *registry_);
+  if (stamped == 0) return;
+  pool_->raise_flush_limit(frame, log_->end());   // rule 10
+  metrics_.add(Counter::records_stamped, stamped);
 }
 
 void Store::on_durable(Lsn lsn) {

@@ -28,6 +28,8 @@ class Store final : public storage::LogGate, public storage::PageClient {
   ~Store() override;   // as a crash would leave it, unless close() came before
 
   Result<void> close();
+  void give_up() { stop_threads(); }            // close failed: like a crash
+  void release_lock() { lock_.reset(); }
 
   // What the public API calls (database.cpp, verify.cpp, statistics.cpp).
   Result<void> usable() const;        // not after fork
@@ -74,7 +76,8 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> open_pool();
   Result<void> open_transactions(std::uint64_t next_sequence, std::uint32_t slots);
   Result<void> adopt_unfinished(const recovery::Analysis& analysis);
-  Result<void> attach_old_versions();
+  Result<void> open_old_versions();
+  io::File* file_of_pages(std::uint16_t id);
   Result<void> start_incarnation();
   Result<void> remove_old_versions();
   void start_threads();
@@ -95,7 +98,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
 
   const std::string path_;
   const Options options_;
-  const std::uint64_t fork_epoch_;
+  const ForkGuard fork_guard_;
   std::unique_ptr<io::FileSystem> own_files_;
   io::FileSystem* files_ = nullptr;
   TimeSource* time_ = nullptr;

@@ -19,7 +19,8 @@ class Operation {
  public:
   static Result<Operation> begin(TransactionImpl* impl, std::uint64_t id) {
     if (impl == nullptr) return fail(ErrorCode::transaction_aborted, "this handle holds no transaction");
-    if (impl->engine().usable) PLIMSOLL_TRY(impl->engine().usable());
+    if (impl->engine().fork_guard.forked()) [[unlikely]]
+      return fail(ErrorCode::invalid_argument, "this transaction belongs to the process that forked");
     PLIMSOLL_TRY(TransactionManager::enter(*impl, id));
     return Operation(impl, id);
   }
@@ -147,12 +148,11 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 // Aborts what has not ended; a reaped one lets go of its slot.
 Transaction::~Transaction() {
   if (impl_ == nullptr || !alive(impl_, id_)) return;
-  if (impl_->engine().usable && !impl_->engine().usable()) return;
-  if (auto operation = Operation::begin(impl_, id_)) {
-    if (auto aborted = (*operation)->abort(); !aborted) return;   // the background reverter goes on
-  } else if (operation.error().code() == ErrorCode::transaction_timeout) {
-    impl_->finish_handle();
-  }
+  if (impl_->engine().fork_guard.forked()) return;
+  if (impl_->slot().state.load() == TransactionState::prepared) return;   // its coordinator ends it
+  if (auto operation = Operation::begin(impl_, id_))
+    if (auto aborted = (*operation)->abort(); aborted) return;
+  impl_->finish_handle(id_);   // ended on its behalf, or still to be reverted by the background
 }
 
 Result<std::optional<Value>> Transaction::get(Table table, Bytes key) {

@@ -45,8 +45,8 @@ bool describe_update(std::string_view payload, Text to) {
   Update update;
   if (!read_update(payload, update)) return false;
   fmt::format_to(to, " transaction={} tree={} leaf={} leaf_before={} version={:#x} version_before={} previous_entry={:#x}",
-                 update.transaction.value, update.tree, update.leaf, update.leaf_before_lsn, update.version, update.version_before_lsn,
-                 update.previous_entry);
+                 update.transaction.value, update.tree, update.leaf, update.leaf_before_lsn, update.version,
+                 update.version_before_lsn, update.previous_entry);
   fmt::format_to(to, " before={{stamp={:#x} previous={:#x} flags={} {}}}", update.before_stamp, update.before_previous,
                  update.before_flags, quoted(update.before));
   fmt::format_to(to, " after={{stamp={:#x} previous={:#x} flags={} {}}} key={}", update.after_stamp, update.after_previous,
@@ -83,13 +83,14 @@ bool describe_checkpoint(std::string_view payload, Text to) {
   Reader from(payload);
   Checkpoint checkpoint;
   if (!read_checkpoint(from, checkpoint)) return false;
-  fmt::format_to(to, " redo_start={} clock_ceiling={} next_sequence={} incarnation={} transactions={}", checkpoint.redo_start.value,
-                 checkpoint.clock_ceiling, checkpoint.next_sequence, checkpoint.incarnation, checkpoint.transactions);
+  fmt::format_to(to, " redo_start={} captured={} clock_ceiling={} next_sequence={} incarnation={} transactions={}",
+                 checkpoint.redo_start.value, checkpoint.captured.value, checkpoint.clock_ceiling, checkpoint.next_sequence,
+                 checkpoint.incarnation, checkpoint.transactions);
   for (std::uint32_t i = 0; i < checkpoint.transactions; ++i) {
     CheckpointTransaction transaction;
     if (!read_checkpoint_transaction(from, transaction)) return false;
-    fmt::format_to(to, " {{transaction={} state={} last_entry={:#x} global_id={}}}", transaction.transaction.value, transaction.state,
-                   transaction.last_entry, quoted(transaction.global_id));
+    fmt::format_to(to, " {{transaction={} state={} last_entry={:#x} global_id={}}}", transaction.transaction.value,
+                   transaction.state, transaction.last_entry, quoted(transaction.global_id));
   }
   return from.empty();
 }
@@ -112,7 +113,8 @@ bool describe_payload(Kind kind, std::string_view payload, Text to) {
 
 std::string describe(const Record& record) {
   PLIMSOLL_DCHECK(record.end >= record.begin);
-  std::string text = fmt::format("{} {} bytes={}", record.begin.value, log::name(record.kind), record.end.value - record.begin.value);
+  std::string text =
+      fmt::format("{} {} bytes={}", record.begin.value, log::name(record.kind), record.end.value - record.begin.value);
   if (!describe_payload(record.kind, record.payload, std::back_inserter(text))) text += " (payload damaged)";
   return text;
 }

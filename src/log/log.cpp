@@ -44,7 +44,7 @@ Log::Log(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics
 
 Log::~Log() {
   PLIMSOLL_CHECK(room_waiters_.load() == 0 && space_waiters_.load() == 0);
-  PLIMSOLL_DCHECK(promised_.load() == end_.load());   // no credit outlives its log
+  PLIMSOLL_DCHECK(promised_.load() == end_.load());  // no credit outlives its log
 }
 
 Result<std::unique_ptr<Log>> Log::make(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time,
@@ -74,9 +74,10 @@ Result<std::unique_ptr<Log>> Log::open(io::FileSystem& files, memory::PageProvid
   return log;
 }
 
-// Before a crash records may have reached the disk beyond `end` while one before them did not. They are valid at their positions: were they left,
-// then a new record that ends where one of them begins would call it back to life. A flush writes less than a ring's length beyond what is
-// durable, and everything durable lies below `end`; so that much is wiped, before anything is appended.
+// Before a crash records may have reached the disk beyond `end` while one before them did not. They are valid at their positions:
+// were they left, then a new record that ends where one of them begins would call it back to life. A flush writes less than a
+// ring's length beyond what is durable, and everything durable lies below `end`; so that much is wiped, before anything is
+// appended.
 Result<void> Log::load_tail(Lsn end) {
   PLIMSOLL_CHECK(end.value % 8 == 0);
   const std::uint64_t begin = block_begin(end.value);
@@ -133,7 +134,7 @@ void Log::fill(Span at, Kind kind, std::span<const std::string_view> payload) {
   }
   static constexpr char padding[8] = {};
   PLIMSOLL_DCHECK(at.end.value - position < sizeof padding);
-  crc = crc32c(crc, padding, at.end.value - position);   // the ring is zero there already
+  crc = crc32c(crc, padding, at.end.value - position);  // the ring is zero there already
   ring_.publish(at.begin.value, static_cast<std::uint32_t>(bytes), crc);
   metrics_.add(Counter::log_records);
   metrics_.add(Counter::log_bytes, bytes);
@@ -150,8 +151,7 @@ Log::Span Log::append(Credit& credit, Kind kind, std::span<const std::string_vie
 void Log::cut(Lsn lsn) {
   PLIMSOLL_CHECK(lsn <= durable());
   std::uint64_t start = start_.load();
-  while (start < lsn.value && !start_.compare_exchange_weak(start, lsn.value)) {
-  }
+  while (start < lsn.value && !start_.compare_exchange_weak(start, lsn.value)) {}
   segments_.cut(lsn, promised_.load());
   wake_room_waiters();
 }

@@ -1,15 +1,15 @@
-// The one log of a store (D7): a bounded ring in memory in front of segment files. Owns the ring, the segments, group commit and the
-// durable position. Knows nothing of pages and keys.
+// The one log of a store (D7): a bounded ring in memory in front of segment files. Owns the ring, the segments, group commit and
+// the durable position. Knows nothing of pages and keys.
 //
-// Positions (Lsn) are byte offsets in an endless stream; segment k holds [k, k+1) * segment_bytes, in a file named log/<16 hex digits of k>.
-// Protocol of a writer:  reserve() before its first latch (waits, may fail) -> append() any number of times within the credit (never
-// blocks, never fails; parallel: one fetch_add, then copies) -> the credit's destructor gives back what is left.
+// Positions (Lsn) are byte offsets in an endless stream; segment k holds [k, k+1) * segment_bytes, in a file named log/<16 hex
+// digits of k>. Protocol of a writer:  reserve() before its first latch (waits, may fail) -> append() any number of times within
+// the credit (never blocks, never fails; parallel: one fetch_add, then copies) -> the credit's destructor gives back what is left.
 // Commit records: claim() draws the position inside the commit latch, fill() copies afterwards.
 // A record is published by storing the length word of its header last; the flusher walks published headers, so a hole stops it.
 //
-// Group commit is greedy: flush_to() makes the first waiter the leader, who writes all that is published, in one write and one sync;
-// others sleep on nodes of their own; the leader wakes those that are durable and hands over to one that is not. A lone committer waits for
-// nobody. After a failed write or sync the log is failed for good: nothing is retried, durable() stands still.
+// Group commit is greedy: flush_to() makes the first waiter the leader, who writes all that is published, in one write and one
+// sync; others sleep on nodes of their own; the leader wakes those that are durable and hands over to one that is not. A lone
+// committer waits for nobody. After a failed write or sync the log is failed for good: nothing is retried, durable() stands still.
 // Log space on disk is taken by reserve() (a segment exists, with its blocks allocated, before a record may go there), so that
 // a flush cannot meet a full disk.
 #pragma once
@@ -39,11 +39,11 @@
 namespace plimsoll::log {
 
 struct LogOptions {
-  std::string directory;               // exists
+  std::string directory;  // exists
   std::uint64_t salt = 0;
   std::size_t segment_bytes = 16u << 20;
-  std::size_t ring_bytes = 1u << 20;   // a power of two
-  std::uint64_t bytes_max = 128u << 20;// kept on disk between log_start() and end()
+  std::size_t ring_bytes = 1u << 20;     // a power of two
+  std::uint64_t bytes_max = 128u << 20;  // kept on disk between log_start() and end()
 };
 
 class Log;
@@ -72,25 +72,30 @@ class Log {
   struct Span {
     Lsn begin{}, end{};
   };
-  enum class Priority : std::uint8_t { normal, reserve };   // reserve: abort, revert, checkpoint may use the last eighth of ring and space
+  enum class Priority : std::uint8_t {
+    normal,
+    reserve
+  };  // reserve: abort, revert, checkpoint may use the last eighth of ring and space
 
-  // A new log that begins at position `begin` (a multiple of segment_bytes, not 0), or an existing one whose valid records end at `end`
-  // (found by scan()); the partial block there is loaded, stale segments beyond are kept for reuse, all before log_start are removed.
-  static Result<std::unique_ptr<Log>> create(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time,
-                                             const LogOptions& options, Lsn begin);
-  static Result<std::unique_ptr<Log>> open(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time,
-                                           const LogOptions& options, Lsn start, Lsn end);
-  ~Log();   // does not flush
+  // A new log that begins at position `begin` (a multiple of segment_bytes, not 0), or an existing one whose valid records end at
+  // `end` (found by scan()); the partial block there is loaded, stale segments beyond are kept for reuse, all before log_start are
+  // removed.
+  static Result<std::unique_ptr<Log>> create(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics,
+                                             TimeSource& time, const LogOptions& options, Lsn begin);
+  static Result<std::unique_ptr<Log>> open(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics,
+                                           TimeSource& time, const LogOptions& options, Lsn start, Lsn end);
+  ~Log();  // does not flush
 
-  // Waits for room in the ring (flushing itself if nobody does) and on disk (until cut() gives some), up to `deadline_ns` (monotonic;
-  // 0: does not wait for others, but a flush or a new segment that it needs is still made, or awaited where it is under way).
-  // log_full, no_space, or read_only once the log has failed. Never call it under a latch.
+  // Waits for room in the ring (flushing itself if nobody does) and on disk (until cut() gives some), up to `deadline_ns`
+  // (monotonic; 0: does not wait for others, but a flush or a new segment that it needs is still made, or awaited where it is under
+  // way). log_full, no_space, or read_only once the log has failed. Never call it under a latch.
   Result<Credit> reserve(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns);
 
   Span append(Credit& credit, Kind kind, std::span<const std::string_view> payload);
   Span append(Credit& credit, Kind kind, std::string_view payload) { return append(credit, kind, std::span(&payload, 1)); }
-  Span claim(Credit& credit, std::size_t payload_bytes);                      // fetch_add only
-  void fill(Span at, Kind kind, std::span<const std::string_view> payload);  // copies and publishes; sizes must agree with the claim
+  Span claim(Credit& credit, std::size_t payload_bytes);  // fetch_add only
+  void fill(Span at, Kind kind,
+            std::span<const std::string_view> payload);  // copies and publishes; sizes must agree with the claim
 
   Lsn end() const { return Lsn{end_.load(std::memory_order_seq_cst)}; }          // where the next record begins
   Lsn durable() const { return Lsn{durable_.load(std::memory_order_acquire)}; }  // everything below is on stable storage
@@ -111,7 +116,7 @@ class Log {
   void cut(Lsn lsn);
   // True if a waiter needs space, or more than `share` (0..1) of bytes_max is in use: a checkpoint is due.
   bool wants_cut(double share) const;
-  std::uint64_t bytes_on_disk() const;   // of all segments, spare ones included
+  std::uint64_t bytes_on_disk() const;  // of all segments, spare ones included
   // Keeps a spare segment ready. Called by a background thread. True: one was made.
   Result<bool> prepare_segment();
 
@@ -122,10 +127,10 @@ class Log {
   friend class Credit;
   enum class Promise : std::uint8_t { given, ring_full, segment_missing, space_full };
 
-  Log(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time, LogOptions options, memory::Mapping ring,
-      memory::Mapping staging);
-  static Result<std::unique_ptr<Log>> make(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time,
-                                           const LogOptions& options);
+  Log(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time, LogOptions options,
+      memory::Mapping ring, memory::Mapping staging);
+  static Result<std::unique_ptr<Log>> make(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics,
+                                           TimeSource& time, const LogOptions& options);
   Result<void> begin_at(Lsn end);
   Result<void> load_tail(Lsn end);
 
@@ -152,11 +157,11 @@ class Log {
   TimeSource& time_;
   const LogOptions options_;
   Segments segments_;
-  memory::Mapping staging_;   // the flusher's: what is not written straight from the ring
+  memory::Mapping staging_;  // the flusher's: what is not written straight from the ring
   Ring ring_;
 
   alignas(64) std::atomic<std::uint64_t> end_{0};
-  alignas(64) std::atomic<std::uint64_t> promised_{0};   // end_ and all outstanding credits
+  alignas(64) std::atomic<std::uint64_t> promised_{0};  // end_ and all outstanding credits
   alignas(64) std::atomic<std::uint64_t> durable_{0};
   std::atomic<std::uint64_t> start_{0};
   std::atomic<bool> failed_{false};
@@ -164,17 +169,17 @@ class Log {
   std::function<void(Lsn)> on_durable_;
   std::function<void(const Error&)> on_failure_;
 
-  std::atomic<std::uint64_t> announced_{0};   // durable, and on_durable_ has run: what flush_to waits for
+  std::atomic<std::uint64_t> announced_{0};  // durable, and on_durable_ has run: what flush_to waits for
   WaitQueue queue_{announced_};
   mutable Mutex room_mutex_{LatchRank::log_flush};
-  CondVar room_;                                  // credits, ring blocks or disk space have come back, or the log has failed
+  CondVar room_;  // credits, ring blocks or disk space have come back, or the log has failed
   std::atomic<unsigned> room_waiters_{0};
-  std::atomic<unsigned> space_waiters_{0};        // of them: those that need a cut
+  std::atomic<unsigned> space_waiters_{0};  // of them: those that need a cut
   std::optional<Error> failure_ PLIMSOLL_GUARDED_BY(room_mutex_);
 };
 
-// Reads the records of a closed (or damaged) log straight from its segment files, from `from` up to the first invalid record; buffers
-// 1 MiB, charged to Account::io_buffers. Answers the position after the last valid record and why it ends there.
+// Reads the records of a closed (or damaged) log straight from its segment files, from `from` up to the first invalid record;
+// buffers 1 MiB, charged to Account::io_buffers. Answers the position after the last valid record and why it ends there.
 struct ScanEnd {
   Lsn end{};
   Validity why{};

@@ -1,5 +1,5 @@
-// Credits: who may append how much. What is promised never exceeds the room in the ring, nor the disk space of segments that are ready;
-// so an append, and the flush after it, cannot run out of either.
+// Credits: who may append how much. What is promised never exceeds the room in the ring, nor the disk space of segments that are
+// ready; so an append, and the flush after it, cannot run out of either.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -52,9 +52,9 @@ std::unexpected<Error> Log::failed_error() const {
 
 Result<Credit> Log::reserve(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns) {
   bytes = (bytes + 7) & ~std::uint64_t{7};
-  if (bytes > ring_.capacity(priority == Priority::reserve)) {
+  if (bytes > ring_.grant_max(priority == Priority::reserve)) {
     return fail(ErrorCode::invalid_argument, "{} bytes of log wanted at once, the ring grants at most {}", bytes,
-                ring_.capacity(priority == Priority::reserve));
+                ring_.grant_max(priority == Priority::reserve));
   }
   bool waited_for_ring = false, waited_for_space = false;
   for (unsigned attempts = 0;; ++attempts) {
@@ -84,7 +84,7 @@ Result<void> Log::make_ring_room(std::uint64_t bytes, Priority priority, std::ui
   const Lsn all = end();
   const bool may_flush = attempts < attempts_max || (deadline_ns != 0 && time_.monotonic_ns() < deadline_ns);
   if (all > durable() && may_flush) {
-    static_cast<void>(flush_to(all));   // a failure shows in failed()
+    static_cast<void>(flush_to(all));  // a failure shows in failed()
     return {};
   }
   if (wait_for_room(bytes, priority, Promise::ring_full, deadline_ns)) return {};
@@ -93,12 +93,12 @@ Result<void> Log::make_ring_room(std::uint64_t bytes, Priority priority, std::ui
 
 Result<void> Log::wait_for_cut(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns) {
   if (wait_for_room(bytes, priority, Promise::space_full, deadline_ns)) return {};
-  return fail(ErrorCode::log_full, "{} bytes wanted, the log keeps {} bytes from {} on, its limit is {}", bytes, end().value - start().value,
-              start().value, options_.bytes_max);
+  return fail(ErrorCode::log_full, "{} bytes wanted, the log keeps {} bytes from {} on, its limit is {}", bytes,
+              end().value - start().value, start().value, options_.bytes_max);
 }
 
-// Sleeps until the obstacle may have gone; false when the deadline has passed. The counts are raised before the obstacle is looked at
-// again, and those who remove obstacles look at the counts afterwards, both sequentially consistent: no wake-up is lost.
+// Sleeps until the obstacle may have gone; false when the deadline has passed. The counts are raised before the obstacle is looked
+// at again, and those who remove obstacles look at the counts afterwards, both sequentially consistent: no wake-up is lost.
 bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle, std::uint64_t deadline_ns) {
   const bool reserve = priority == Priority::reserve;
   const bool space = obstacle == Promise::space_full;
@@ -109,7 +109,7 @@ bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle
   while (!failed()) {
     const std::uint64_t wanted = promised_.load(std::memory_order_seq_cst) + bytes;
     if (wanted <= (space ? segments_.limit(reserve) : ring_.room_end(reserve))) break;
-    if (!space && end() > durable()) break;   // a flush helps, and the caller makes it
+    if (!space && end() > durable()) break;  // a flush helps, and the caller makes it
     const std::uint64_t now = deadline_ns != 0 ? time_.monotonic_ns() : 0;
     in_time = now < deadline_ns;
     if (!in_time) break;

@@ -22,7 +22,8 @@ void Ring::copy(std::uint64_t position, std::string_view from) {
   PLIMSOLL_DCHECK(from.size() <= mask_);
   const std::size_t first = std::min<std::size_t>(from.size(), bytes() - (position & mask_));
   std::memcpy(at(position), from.data(), first);
-  if (first < from.size()) [[unlikely]] std::memcpy(data_, from.data() + first, from.size() - first);
+  if (first < from.size()) [[unlikely]]
+    std::memcpy(data_, from.data() + first, from.size() - first);
 }
 
 void Ring::publish(std::uint64_t position, std::uint32_t bytes, std::uint32_t crc) {
@@ -64,7 +65,7 @@ void Ring::advance(std::uint64_t durable_before, std::uint64_t durable) {
     std::memset(piece.data(), 0, piece.size());
     begin += piece.size();
   }
-  freed_.store(end, std::memory_order_seq_cst);   // before whoever waits for room is looked for
+  freed_.store(end, std::memory_order_seq_cst);  // before whoever waits for room is looked for
 }
 
 }  // namespace plimsoll::log

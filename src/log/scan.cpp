@@ -42,7 +42,8 @@ Result<Lsn> Log::read(Lsn from, const std::function<bool(const Record&)>& each) 
     Record record;
     PLIMSOLL_ASSIGN(const Validity validity, reader.record_at(at.value, limit.value, record));
     // Looked at after reading: what a cut took away meanwhile may have been overwritten.
-    if (at < start()) return fail(ErrorCode::not_found, "log position {} has been cut, the log begins at {}", at.value, start().value);
+    if (at < start())
+      return fail(ErrorCode::not_found, "log position {} has been cut, the log begins at {}", at.value, start().value);
     if (validity != Validity::valid) return fail(ErrorCode::corruption, "no valid log record at position {}", at.value);
     PLIMSOLL_DCHECK(record.end <= limit);
     at = record.end;

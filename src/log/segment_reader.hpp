@@ -1,4 +1,5 @@
-// Reads the log's stream from its segment files through one buffer (charged to Account::io_buffers). One object is used by one thread.
+// Reads the log's stream from its segment files through one buffer (charged to Account::io_buffers). One object is used by one
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,8 @@ class SegmentReader {
 
   static Result<SegmentReader> make(io::FileSystem& files, memory::PageProvider& provider, const LogOptions& options);
 
-  // The bytes from `position` on: as many as there are below `limit`, at least `wanted` if so many exist. Valid until the next call.
+  // The bytes from `position` on: as many as there are below `limit`, at least `wanted` if so many exist. Valid until the next
+  // call.
   Result<std::string_view> at(std::uint64_t position, std::size_t wanted, std::uint64_t limit);
   // The record at `position`, read whole if it exists.
   Result<Validity> record_at(std::uint64_t position, std::uint64_t limit, Record& record);
@@ -35,8 +37,8 @@ class SegmentReader {
   LogOptions options_;
   memory::Mapping buffer_;
   std::unique_ptr<io::File> file_;
-  std::uint64_t open_index_ = 0;           // of file_
-  std::uint64_t begin_ = 0, end_ = 0;      // the positions that are in the buffer
+  std::uint64_t open_index_ = 0;       // of file_
+  std::uint64_t begin_ = 0, end_ = 0;  // the positions that are in the buffer
   bool missing_ = false;
 };
 

@@ -50,7 +50,10 @@ class Segments::Change {
 };
 
 Segments::Segments(io::FileSystem& files, std::string directory, std::uint64_t segment_bytes, std::uint64_t bytes_max)
-    : files_(files), directory_(std::move(directory)), segment_bytes_(segment_bytes), bytes_max_(bytes_max / segment_bytes * segment_bytes) {
+    : files_(files),
+      directory_(std::move(directory)),
+      segment_bytes_(segment_bytes),
+      bytes_max_(bytes_max / segment_bytes * segment_bytes) {
   PLIMSOLL_CHECK(segment_bytes_ != 0 && segment_bytes_ % io::block_bytes == 0);
   PLIMSOLL_CHECK(bytes_max_ >= 2 * segment_bytes_);
 }
@@ -115,7 +118,7 @@ Result<std::unique_ptr<io::File>> Segments::make_file(std::uint64_t index) {
   if (made) made = files_.sync_directory(directory_);
   if (made) return file;
   file.reset();
-  static_cast<void>(files_.remove(path(index)));   // gives its blocks back; if that fails too, the next attempt removes it
+  static_cast<void>(files_.remove(path(index)));  // gives its blocks back; if that fails too, the next attempt removes it
   return std::unexpected(made.error());
 }
 
@@ -135,8 +138,10 @@ Result<bool> Segments::adopt(std::uint64_t index, bool needed) {
   PLIMSOLL_ASSIGN(auto file, open_file(index, io::OpenMode::read_write));
   PLIMSOLL_ASSIGN(const std::uint64_t bytes, file->size());
   if (bytes != segment_bytes_ && !needed) return false;
-  if (bytes > segment_bytes_) return fail(ErrorCode::corruption, "log segment {:016x} has {} bytes instead of {}", index, bytes, segment_bytes_);
-  if (bytes < segment_bytes_) PLIMSOLL_TRY(fill_with_zeroes(*file, (bytes + io::block_bytes - 1) / io::block_bytes * io::block_bytes, segment_bytes_));
+  if (bytes > segment_bytes_)
+    return fail(ErrorCode::corruption, "log segment {:016x} has {} bytes instead of {}", index, bytes, segment_bytes_);
+  if (bytes < segment_bytes_)
+    PLIMSOLL_TRY(fill_with_zeroes(*file, (bytes + io::block_bytes - 1) / io::block_bytes * io::block_bytes, segment_bytes_));
   if (auto allocated = file->allocate(0, segment_bytes_); !allocated) {
     if (needed) return std::unexpected(allocated.error());
     return false;
@@ -150,7 +155,7 @@ Result<void> Segments::open(Lsn start, Lsn end) {
   PLIMSOLL_CHECK(start.value != 0 && start <= end);
   const Change change(*this);
   const std::uint64_t first = start.value / segment_bytes_;
-  const std::uint64_t end_segments = (end.value + segment_bytes_ - 1) / segment_bytes_;   // those below hold records
+  const std::uint64_t end_segments = (end.value + segment_bytes_ - 1) / segment_bytes_;  // those below hold records
   {
     const MutexLock lock(mutex_);
     limit_floor_ = (end_segments + 2) * segment_bytes_;
@@ -159,9 +164,7 @@ Result<void> Segments::open(Lsn start, Lsn end) {
   std::uint64_t next = first;
   for (const std::uint64_t index : indexes) {
     bool adopted = false;
-    if (index == next && index < end_segments + spares_max) {
-      PLIMSOLL_ASSIGN(adopted, adopt(index, index < end_segments));
-    }
+    if (index == next && index < end_segments + spares_max) { PLIMSOLL_ASSIGN(adopted, adopt(index, index < end_segments)); }
     if (adopted) {
       ++next;
     } else {
@@ -169,7 +172,7 @@ Result<void> Segments::open(Lsn start, Lsn end) {
     }
   }
   if (next < end_segments) return fail(ErrorCode::corruption, "log segment {:016x} is missing", next);
-  if (next == first) {   // the log ends where a segment that was never made begins
+  if (next == first) {  // the log ends where a segment that was never made begins
     PLIMSOLL_ASSIGN(auto file, make_file(first));
     append({first, std::move(file)});
   }
@@ -190,7 +193,7 @@ Result<void> Segments::wipe(std::uint64_t from, std::uint64_t to) {
 Result<bool> Segments::extend(std::uint64_t wanted_end) {
   if (ready_end() >= wanted_end) return true;
   const Change change(*this);
-  const std::uint64_t end = ready_end();   // moves only within a change
+  const std::uint64_t end = ready_end();  // moves only within a change
   if (end >= wanted_end) return true;
   if (end + segment_bytes_ > limit(true)) return false;
   const std::uint64_t index = end / segment_bytes_;
@@ -221,12 +224,13 @@ void Segments::cut(Lsn position, std::uint64_t end) {
   {
     const MutexLock lock(mutex_);
     first = segments_.front().index;
-    last = std::min(keep, segments_.back().index);   // one stays in any case
+    last = std::min(keep, segments_.back().index);  // one stays in any case
     while (segments_.front().index < last) segments_.pop_front();
   }
   if (first >= last) return;
   std::uint64_t next = ready_end() / segment_bytes_;
-  const std::uint64_t spares_end = (end + segment_bytes_ - 1) / segment_bytes_ + std::min<std::uint64_t>(spares_max, bytes_max_ / segment_bytes_ / 2);
+  const std::uint64_t spares_end =
+      (end + segment_bytes_ - 1) / segment_bytes_ + std::min<std::uint64_t>(spares_max, bytes_max_ / segment_bytes_ / 2);
   const std::uint64_t disk_end = last + bytes_max_ / segment_bytes_;
   for (std::uint64_t index = first; index < last; ++index) {
     std::unique_ptr<io::File> file;
@@ -237,7 +241,7 @@ void Segments::cut(Lsn position, std::uint64_t end) {
     }
     if (file != nullptr) spares.push_back({next++, std::move(file)});
   }
-  if (!files_.sync_directory(directory_)) {   // their names may be lost
+  if (!files_.sync_directory(directory_)) {  // their names may be lost
     for (const Segment& spare : spares) static_cast<void>(files_.remove(path(spare.index)));
     spares.clear();
   }

@@ -1,9 +1,9 @@
-// The segment files of the log. Segment k holds the positions [k, k + 1) * segment_bytes, in the file <directory>/<16 hex digits of k>. The files
-// in use are always the contiguous run from the first one kept to the last one ready; a ready segment has all its blocks on disk, and its
-// name is durable, so that writing records into it cannot meet a full disk.
+// The segment files of the log. Segment k holds the positions [k, k + 1) * segment_bytes, in the file <directory>/<16 hex digits of
+// k>. The files in use are always the contiguous run from the first one kept to the last one ready; a ready segment has all its
+// blocks on disk, and its name is durable, so that writing records into it cannot meet a full disk.
 //
-// Segments change (appear, are recycled, go away) one change at a time, and the files are worked on without the latch held. A segment that
-// holds positions not yet durable is never changed: the flusher may keep its File.
+// Segments change (appear, are recycled, go away) one change at a time, and the files are worked on without the latch held. A
+// segment that holds positions not yet durable is never changed: the flusher may keep its File.
 #pragma once
 
 #include <atomic>
@@ -22,13 +22,13 @@
 namespace plimsoll::log {
 
 std::string segment_path(const std::string& directory, std::uint64_t index);
-std::optional<std::uint64_t> segment_index(std::string_view name);   // nothing: not a segment's name
+std::optional<std::uint64_t> segment_index(std::string_view name);  // nothing: not a segment's name
 // The indexes of all segment files, ascending.
 Result<std::vector<std::uint64_t>> list_segments(io::FileSystem& files, const std::string& directory);
 
 class Segments {
  public:
-  static constexpr std::size_t spares_max = 16;   // bounds open files too
+  static constexpr std::size_t spares_max = 16;  // bounds open files too
 
   Segments(io::FileSystem& files, std::string directory, std::uint64_t segment_bytes, std::uint64_t bytes_max);
 
@@ -47,19 +47,20 @@ class Segments {
 
   // Makes one more segment ready, or waits for somebody who does. False: only cut() can help. An error leaves all as it was.
   Result<bool> extend(std::uint64_t wanted_end);
-  // Segments wholly below `position` (which is durable) become spare ones at the end, or go. Problems with files leave fewer spares.
+  // Segments wholly below `position` (which is durable) become spare ones at the end, or go. Problems with files leave fewer
+  // spares.
   void cut(Lsn position, std::uint64_t end);
 
   // The flusher's: the file of the segment with this position, which is not below the last close_below().
   io::File& file_for_writing(std::uint64_t position);
-  void close_below(std::uint64_t position);   // the files of segments that are wholly durable
+  void close_below(std::uint64_t position);  // the files of segments that are wholly durable
 
  private:
   struct Segment {
     std::uint64_t index = 0;
-    std::unique_ptr<io::File> file;   // null: closed
+    std::unique_ptr<io::File> file;  // null: closed
   };
-  class Change;   // the right to change segments
+  class Change;  // the right to change segments
 
   std::string path(std::uint64_t index) const { return segment_path(directory_, index); }
   Result<std::unique_ptr<io::File>> open_file(std::uint64_t index, io::OpenMode mode);

@@ -88,7 +88,7 @@ void WaitQueue::leave() {
     successor = take_first();
     led_ = successor != nullptr;
   }
-  if (successor != nullptr) wake(successor, leads);   // first of all: the device is idle
+  if (successor != nullptr) wake(successor, leads);  // first of all: the device is idle
   wake_all(woken);
 }
 

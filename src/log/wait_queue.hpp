@@ -1,6 +1,6 @@
-// Who waits for the log to become durable, and who leads. One thread at a time is the leader and flushes; the others sleep, each on a node
-// on its own stack. The leader wakes those that have become durable, and when it leaves it makes the one that has waited longest its successor.
-// Thread-safe. Nobody sleeps here unless there is a leader; the leader never does.
+// Who waits for the log to become durable, and who leads. One thread at a time is the leader and flushes; the others sleep, each on
+// a node on its own stack. The leader wakes those that have become durable, and when it leaves it makes the one that has waited
+// longest its successor. Thread-safe. Nobody sleeps here unless there is a leader; the leader never does.
 #pragma once
 
 #include <atomic>
@@ -39,8 +39,8 @@ class WaitQueue {
 
   const std::atomic<std::uint64_t>& durable_;
   Mutex mutex_{LatchRank::log_flush};
-  Node* first_ PLIMSOLL_GUARDED_BY(mutex_) = nullptr;   // in order of arrival
-  Node** last_ PLIMSOLL_GUARDED_BY(mutex_) = &first_;   // where the next one is hung
+  Node* first_ PLIMSOLL_GUARDED_BY(mutex_) = nullptr;  // in order of arrival
+  Node** last_ PLIMSOLL_GUARDED_BY(mutex_) = &first_;  // where the next one is hung
   bool led_ PLIMSOLL_GUARDED_BY(mutex_) = false;
   bool closed_ PLIMSOLL_GUARDED_BY(mutex_) = false;
 };

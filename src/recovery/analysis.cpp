@@ -27,7 +27,6 @@ class Analyser {
 
   Analysis& analysis_;
   memory::MemoryBudget& budget_;
-  Lsn captured_{};
 };
 
 std::unexpected<Error> unreadable(const log::Record& record) {
@@ -71,7 +70,6 @@ Result<void> Analyser::load_checkpoint(const log::Record& record) {
   analysis_.redo_start = checkpoint.redo_start;
   analysis_.clock_ceiling = checkpoint.clock_ceiling;
   analysis_.next_sequence = checkpoint.next_sequence;
-  captured_ = checkpoint.captured;
   for (std::uint32_t i = 0; i < checkpoint.transactions; ++i) {
     log::CheckpointTransaction transaction;
     if (!log::read_checkpoint_transaction(from, transaction)) return unreadable(record);
@@ -83,7 +81,8 @@ Result<void> Analyser::load_checkpoint(const log::Record& record) {
   return {};
 }
 
-// The table holds as of captured_: earlier records only matter for redo.
+// Every record from redo start on counts, in order; the checkpoint's list only supplies transactions that have no record there. (A slot's earlier
+// transaction ended before its later one wrote, so all records of the later one follow.)
 Result<bool> Analyser::look(const log::Record& record) {
   ++analysis_.records;
   if (record.kind == log::Kind::pages) {
@@ -96,7 +95,6 @@ Result<bool> Analyser::look(const log::Record& record) {
     PLIMSOLL_TRY(charge());
     return from.ok() ? Result<bool>(true) : unreadable(record);
   }
-  if (record.begin < captured_) return true;
   switch (record.kind) {
     case log::Kind::update:
     case log::Kind::revert: {

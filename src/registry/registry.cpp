@@ -62,7 +62,8 @@ void Registry::adopt(TxnId id, TransactionState state) {
   const SlotIndex index = slot_of(id);
   PLIMSOLL_CHECK(index < count_ && slots()[index].id.load() == 0);
   Slot& slot = slots()[index];
-  slot.control.store(with_status(slot.control.load(), Status::in_operation));
+  const bool prepared = state == TransactionState::prepared;   // it waits for its coordinator; a loser is its reverter's
+  slot.control.store(with_status(slot.control.load(), prepared ? Status::idle : Status::in_operation));
   slot.state.store(state);
   slot.sequence = std::max(slot.sequence, sequence_of(id) + 1);
   slot.id.store(id.value);
@@ -73,8 +74,8 @@ void Registry::adopt(TxnId id, TransactionState state) {
 void Registry::release(SlotIndex index) {
   Slot& slot = slots()[index];
   PLIMSOLL_CHECK(status_of(slot.control.load(std::memory_order_relaxed)) != Status::free);
-  PLIMSOLL_CHECK(!slot.has_waiters.load(std::memory_order_relaxed));
   slot.id.store(0, std::memory_order_seq_cst);
+  wake_waiters(index);   // who enqueued after the owner's last wake-up and has not looked again yet
   slot.snapshot.store(snapshot_none, std::memory_order_release);
   active_.fetch_sub(1, std::memory_order_relaxed);
   std::uint64_t control = slot.control.load(std::memory_order_relaxed), next;
@@ -104,12 +105,19 @@ Result<void> Registry::take_snapshot_at(SlotIndex index, Timestamp at) {
   if (at.value > clock_.last().value)
     return fail(ErrorCode::invalid_argument, "timestamp {} lies in the future (now {})", at.value, clock_.last().value);
   MutexLock lock(snapshot_mutex_);   // against the collector's scan (rule 7)
-  const std::uint64_t floor = floor_.load(std::memory_order_seq_cst);
-  bool admissible = at.value >= snapshots_.horizon() || (floor != 0 && at.value >= floor);
+  bool admissible = at.value >= snapshots_.horizon();
   for (std::uint32_t i = 0; i < slots_high() && !admissible; ++i)
     admissible = i != index && slots()[i].snapshot.load(std::memory_order_seq_cst) == at.value;
   if (!admissible) return fail(ErrorCode::snapshot_too_old, "versions at timestamp {} may be gone: the window begins at {}", at.value, snapshots_.horizon());
   slot.snapshot.store(at.value, std::memory_order_seq_cst);
+  return {};
+}
+
+Result<void> Registry::set_external_floor(Timestamp floor) {
+  MutexLock lock(snapshot_mutex_);
+  if (floor && floor.value < snapshots_.horizon())
+    return fail(ErrorCode::snapshot_too_old, "versions at {} may be gone already: the window begins at {}", floor.value, snapshots_.horizon());
+  floor_.store(floor.value, std::memory_order_seq_cst);
   return {};
 }
 

@@ -51,7 +51,8 @@ class Registry {
   // A snapshot at a timestamp that the caller gives: one of the published points, or inside the window [window, now].
   Result<void> take_snapshot_at(SlotIndex slot, Timestamp at);
   void set_window(Timestamp from) { window_.store(from.value, std::memory_order_seq_cst); }       // 0: no retention
-  void set_external_floor(Timestamp floor) { floor_.store(floor.value, std::memory_order_seq_cst); }
+  // Nothing at or above `floor` is collected (0: none). snapshot_too_old: some of it may be gone already.
+  Result<void> set_external_floor(Timestamp floor);
   // Scans the slots and publishes the admissible snapshots. False: somebody else is at it.
   bool refresh_snapshots();
   const SnapshotSet& snapshots() const { return snapshots_; }
@@ -75,8 +76,8 @@ class Registry {
   Result<void> wait_for(SlotIndex self, TxnId holder, std::uint64_t deadline_ns, const std::function<bool()>& still_in_the_way);
   // After the holder's marks have been cleared (rule 20): wakes all who hang on it.
   void wake_waiters(SlotIndex holder);
-  // Sets the kill flag and wakes the victim. False: no such transaction, or it is committing.
-  bool kill(TxnId id);
+  // Sets the kill flag, wakes the victim and answers its control word. Nothing: no such transaction, or nobody may kill it any more.
+  std::optional<std::uint64_t> kill(TxnId id);
   std::vector<WaitEdge> wait_graph() const;
   std::vector<TransactionInfo> list() const;
 

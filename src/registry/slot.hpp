@@ -1,9 +1,15 @@
 // A transaction slot: everything that others may ask about a running transaction. Slots are fixed in number; one is taken at begin and free
 // again when the transaction has ended and nobody needs to look its id up any more.
 //
-// Control word (protocols.md rule 22): generation << 8 | doomed | killed | status. Every transition is a compare-and-swap on it.
-//   free -> idle (begin) ; idle <-> in_operation (each call) ; in_operation -> committing (nobody kills any more) ;
-//   idle -> reaped (a killer took it; it aborts on the owner's behalf) ; any -> free (end; the generation grows)
+// Control word (protocols.md rule 22): generation << 8 | handle gone | doomed | killed | status. Every transition is a compare-and-swap on it;
+// whoever makes one owns what follows:
+//   free -> idle                     begin
+//   idle <-> in_operation            each call of the owner
+//   in_operation -> committing       nobody kills any more; also the last step before every free
+//   idle -> reverting                a killer took it and aborts it on the owner's behalf; in_operation -> reverting: its owner, killed meanwhile
+//   reverting -> parked              reverted, or to be tried again by the background (parked -> reverting)
+//   parked -> committing -> free     reverted and the owner's handle is gone: whoever sees both first
+//   in_operation | committing -> free   the end; the generation grows
 // What readers look up (rule 2): id, state, timestamp, id again. Freeing stores id = 0 first; reuse stores the new id last; the timestamp is
 // stored before the state.
 #pragma once
@@ -30,8 +36,8 @@ constexpr bool is_mark(std::uint64_t stamp) { return (stamp & mark_bit) != 0; }
 constexpr std::uint64_t mark_of(TxnId id) { return id.value | mark_bit; }
 constexpr TxnId id_of_mark(std::uint64_t stamp) { return TxnId{stamp & ~mark_bit}; }
 
-enum class Status : std::uint8_t { free = 0, idle, in_operation, committing, reaped };
-inline constexpr std::uint64_t status_mask = 7, killed_bit = 8, doomed_bit = 16, generation_step = 256;
+enum class Status : std::uint8_t { free = 0, idle, in_operation, committing, reverting, parked };
+inline constexpr std::uint64_t status_mask = 7, killed_bit = 8, doomed_bit = 16, handle_gone_bit = 32, generation_step = 256;
 constexpr Status status_of(std::uint64_t control) { return static_cast<Status>(control & status_mask); }
 constexpr std::uint64_t with_status(std::uint64_t control, Status status) {
   return (control & ~status_mask) | static_cast<std::uint64_t>(status);

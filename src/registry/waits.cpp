@@ -85,18 +85,18 @@ void Registry::wake_waiters(SlotIndex holder) {
   held.has_waiters.store(false, std::memory_order_seq_cst);
 }
 
-bool Registry::kill(TxnId id) {
+std::optional<std::uint64_t> Registry::kill(TxnId id) {
   const SlotIndex index = slot_of(id);
-  if (index >= count_) return false;
+  if (index >= count_) return std::nullopt;
   Slot& slot = slots()[index];
   std::uint64_t control = slot.control.load(std::memory_order_seq_cst);
   do {
-    if (slot.id.load(std::memory_order_seq_cst) != id.value || status_of(control) == Status::committing || status_of(control) == Status::free)
-      return false;
+    const Status status = status_of(control);
+    if (slot.id.load(std::memory_order_seq_cst) != id.value || (status != Status::idle && status != Status::in_operation)) return std::nullopt;
   } while (!slot.control.compare_exchange_weak(control, control | killed_bit, std::memory_order_seq_cst));
   MutexLock lock(wait_mutex_);
   slot.wake.notify_one();
-  return true;
+  return control | killed_bit;
 }
 
 std::vector<WaitEdge> Registry::wait_graph() const {

@@ -1,9 +1,9 @@
-// Free frames, and where they come from and go to: the pool grows by a chunk while the budget permits, and gives whole chunks back when
-// somebody else needs the memory. While a chunk is being emptied its free frames are parked, so that nobody gets one of them.
+// Free frames, and where they come from and go to: the pool grows by a chunk while the budget permits, and gives whole chunks back
+// when somebody else needs the memory. While a chunk is being emptied its free frames are parked, so that nobody gets one of them.
 //
-// An optimistic reader that was descheduled between looking at a word and clearing its cooling mark may write to a chunk that was given back
-// meanwhile; the system then maps zeroed memory there again, uncharged until the chunk is committed the next time. The window is two
-// instructions wide, and emptying the chunk, with its dirty pages, has to fit into it.
+// An optimistic reader that was descheduled between looking at a word and clearing its cooling mark may write to a chunk that was
+// given back meanwhile; the system then maps zeroed memory there again, uncharged until the chunk is committed the next time. The
+// window is two instructions wide, and emptying the chunk, with its dirty pages, has to fit into it.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -61,7 +61,7 @@ bool Pool::grow() {
   if (committed_.load(std::memory_order_relaxed) == arena_.chunks()) return false;
   if (budget_.available(memory::Account::frames) < arena_.chunk_bytes()) return false;
   const MutexLock lock(chunk_mutex_);
-  if (free_count_.load(std::memory_order_relaxed) != 0) return true;   // somebody else has grown it meanwhile
+  if (free_count_.load(std::memory_order_relaxed) != 0) return true;  // somebody else has grown it meanwhile
   for (std::size_t chunk = 0; chunk < arena_.chunks(); ++chunk) {
     if (arena_.committed(chunk)) continue;
     if (!arena_.try_commit(chunk)) return false;
@@ -74,7 +74,7 @@ bool Pool::grow() {
 void Pool::add_chunk(std::size_t chunk) {
   const FrameIndex first = static_cast<FrameIndex>(chunk) * frames_of_chunk();
   committed_.fetch_add(1, std::memory_order_relaxed);
-  for (FrameIndex frame = first + frames_of_chunk(); frame-- > first;) {   // so that the lowest is taken first
+  for (FrameIndex frame = first + frames_of_chunk(); frame-- > first;) {  // so that the lowest is taken first
     PLIMSOLL_CHECK(infos_[frame].state.load(std::memory_order_relaxed) == FrameState::absent);
     infos_[frame].state.store(FrameState::taken, std::memory_order_relaxed);
     free_frame(frame);
@@ -84,7 +84,7 @@ void Pool::add_chunk(std::size_t chunk) {
 std::size_t Pool::reclaim(std::size_t bytes) {
   const TurnHolder turn(reclaim_turn_);
   std::size_t given = 0;
-  std::array<std::size_t, 4> stuck;   // chunks in which something would not go
+  std::array<std::size_t, 4> stuck;  // chunks in which something would not go
   std::size_t stuck_count = 0;
   while (given < bytes && stuck_count < stuck.size() && committed_.load(std::memory_order_relaxed) > chunks_min_) {
     const std::size_t chunk = cheapest_chunk(std::span(stuck).first(stuck_count));
@@ -133,7 +133,7 @@ bool Pool::empty_chunk(std::size_t chunk) {
     WriteCandidates dirty;
     empty = drop_or_collect(chunk, dirty);
     if (dirty.count == 0) {
-      if (!empty) backoff.pause();   // a latch, a load, a batch under way
+      if (!empty) backoff.pause();  // a latch, a load, a batch under way
       continue;
     }
     const TurnHolder turn(writer_turn_);
@@ -202,7 +202,8 @@ bool Pool::drop_or_collect(std::size_t chunk, WriteCandidates& dirty) {
         info.rec_lsn.load(std::memory_order_relaxed) != 0) {
       dirty.add(frame);
     }
-    all_parked = all_parked && info.state.load(std::memory_order_acquire) == FrameState::parked && !info.writing.load(std::memory_order_acquire);
+    all_parked = all_parked && info.state.load(std::memory_order_acquire) == FrameState::parked &&
+                 !info.writing.load(std::memory_order_acquire);
   }
   return all_parked;
 }

@@ -12,7 +12,7 @@ namespace plimsoll::storage {
 namespace {
 
 // Block 0 of the file: u64 magic | u32 page bytes | u32 pages | 64 x u64 page key | u32 CRC32C of all before.
-constexpr std::uint64_t magic = 0x31454C42554F4450;   // "PDOUBLE1"
+constexpr std::uint64_t magic = 0x31454C42554F4450;  // "PDOUBLE1"
 constexpr std::size_t header_keys_at = 16, header_crc_at = header_keys_at + 8 * doublewrite_batch;
 static_assert(header_crc_at + 4 <= io::block_bytes);
 
@@ -20,14 +20,20 @@ struct alignas(io::block_bytes) Header {
   std::array<char, io::block_bytes> bytes{};
 
   template <class T>
-  T get(std::size_t at) const { return page_load<T>(bytes.data() + at); }
+  T get(std::size_t at) const {
+    return page_load<T>(bytes.data() + at);
+  }
   template <class T>
-  void put(std::size_t at, std::type_identity_t<T> value) { page_store<T>(bytes.data() + at, value); }
+  void put(std::size_t at, std::type_identity_t<T> value) {
+    page_store<T>(bytes.data() + at, value);
+  }
   std::uint32_t crc() const { return crc32c(0, bytes.data(), header_crc_at); }
   PageKey key(std::size_t index) const { return PageKey{get<std::uint64_t>(header_keys_at + 8 * index)}; }
 };
 
-std::uint64_t image_offset(std::size_t index, std::uint32_t page_bytes) { return io::block_bytes + std::uint64_t{index} * page_bytes; }
+std::uint64_t image_offset(std::size_t index, std::uint32_t page_bytes) {
+  return io::block_bytes + std::uint64_t{index} * page_bytes;
+}
 
 // The salt and the key come first, so that pages of other stores and other places never pass.
 std::uint32_t image_crc(const char* image, std::uint32_t page_bytes, std::uint64_t salt) {
@@ -47,13 +53,14 @@ void seal_image(char* image, std::uint32_t page_bytes, std::uint64_t salt) {
 }
 
 PageState check_image(const char* image, std::uint32_t page_bytes, std::uint64_t salt, PageKey key) {
-  if (page_load<std::uint32_t>(image + 4) != page_format) return all_zero(image, page_bytes) ? PageState::never_written : PageState::damaged;
+  if (page_load<std::uint32_t>(image + 4) != page_format)
+    return all_zero(image, page_bytes) ? PageState::never_written : PageState::damaged;
   if (page_load<std::uint32_t>(image) != image_crc(image, page_bytes, salt)) return PageState::damaged;
   return key_of(image) == key ? PageState::good : PageState::misplaced;
 }
 
-// One sync covers header and images: if the crash comes before its end, nothing has been written in place yet, and repair() trusts no
-// image that does not fit its key.
+// One sync covers header and images: if the crash comes before its end, nothing has been written in place yet, and repair() trusts
+// no image that does not fit its key.
 Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::span<const PageKey> keys, const char* images) {
   PLIMSOLL_CHECK(!keys.empty() && keys.size() <= doublewrite_batch);
   Header header;
@@ -74,7 +81,7 @@ Result<std::uint64_t> repair(io::File& area, memory::PageProvider& provider, std
   const auto pages = header.get<std::uint32_t>(12);
   const bool usable = header.get<std::uint64_t>(0) == magic && header.get<std::uint32_t>(header_crc_at) == header.crc() &&
                       header.get<std::uint32_t>(8) == page_bytes && pages <= doublewrite_batch;
-  if (!usable) return 0;   // never used, or torn itself: then its batch was not begun in place
+  if (!usable) return 0;  // never used, or torn itself: then its batch was not begun in place
   PLIMSOLL_ASSIGN(const memory::Mapping buffers, provider.map(memory::Account::io_buffers, 2 * std::size_t{page_bytes}));
   const std::span copy(buffers.data(), page_bytes), place(buffers.data() + page_bytes, page_bytes);
   std::uint64_t repaired = 0;

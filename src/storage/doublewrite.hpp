@@ -1,5 +1,6 @@
-// The doublewrite area against torn pages: a batch of up to 64 pages is written here, synced, and only then written in place. After a crash,
-// repair() puts back whatever is torn in place. Layout of the file: block 0 (4 KiB): magic, page size, count, CRC, page keys; then the pages.
+// The doublewrite area against torn pages: a batch of up to 64 pages is written here, synced, and only then written in place. After
+// a crash, repair() puts back whatever is torn in place. Layout of the file: block 0 (4 KiB): magic, page size, count, CRC, page
+// keys; then the pages.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +24,8 @@ void seal_image(char* image, std::uint32_t page_bytes, std::uint64_t salt);
 // Writes one batch of sealed images (adjacent in memory, `images`), synced when it returns.
 Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::span<const PageKey> keys, const char* images);
 
-// After a crash, before any page is read: every page of the batch whose place holds a damaged image gets its copy back. `file_of` answers the
-// file of a key, or null if it is gone. Answers how many pages were repaired.
+// After a crash, before any page is read: every page of the batch whose place holds a damaged image gets its copy back. `file_of`
+// answers the file of a key, or null if it is gone. Answers how many pages were repaired.
 Result<std::uint64_t> repair(io::File& area, memory::PageProvider& provider, std::uint32_t page_bytes, std::uint64_t salt,
                              const std::function<io::File*(std::uint16_t)>& file);
 

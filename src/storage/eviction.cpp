@@ -1,8 +1,9 @@
-// Which page goes when a frame is needed: second chance. The hand of the clock marks a page as cooling; whoever reads it takes the mark away;
-// a page still cooling when the hand comes round again goes. Clean pages are dropped at once; dirty ones are collected and written in
-// batches, and those that nobody has read meanwhile go after that. Readers are never waited for.
+// Which page goes when a frame is needed: second chance. The hand of the clock marks a page as cooling; whoever reads it takes the
+// mark away; a page still cooling when the hand comes round again goes. Clean pages are dropped at once; dirty ones are collected
+// and written in batches, and those that nobody has read meanwhile go after that. Readers are never waited for.
 //
-// Several threads may evict at the same time; the hand is moved under a mutex, a few hundred frames at a time, writing happens without it.
+// Several threads may evict at the same time; the hand is moved under a mutex, a few hundred frames at a time, writing happens
+// without it.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -12,11 +13,11 @@
 namespace plimsoll::storage {
 namespace {
 
-constexpr std::size_t steps_at_once = 256;    // frames looked at while others wait for the hand
-constexpr std::size_t evicted_at_once = 8;    // clean pages that a thread in need of one frame drops
-constexpr unsigned rounds_gentle = 8;         // rounds without success before cooling marks are ignored,
-constexpr unsigned rounds_idle_max = 16;      // before giving up when all is pinned,
-constexpr unsigned rounds_busy_max = 4000;    // and when frames seem to be about to come free: some seconds
+constexpr std::size_t steps_at_once = 256;  // frames looked at while others wait for the hand
+constexpr std::size_t evicted_at_once = 8;  // clean pages that a thread in need of one frame drops
+constexpr unsigned rounds_gentle = 8;       // rounds without success before cooling marks are ignored,
+constexpr unsigned rounds_idle_max = 16;    // before giving up when all is pinned,
+constexpr unsigned rounds_busy_max = 4000;  // and when frames seem to be about to come free: some seconds
 
 }  // namespace
 
@@ -41,12 +42,12 @@ Result<FreeFrame> Pool::take_by_eviction() {
     WriteCandidates dirty;
     const Swept swept = sweep(evicted_at_once, &dirty, idle + busy < rounds_gentle ? Cooling::respected : Cooling::ignored);
     if (FreeFrame frame = pop_free()) return frame;
-    if (swept.freed != 0) continue;   // others were faster
+    if (swept.freed != 0) continue;  // others were faster
     if (dirty.count != 0) {
       const Result<bool> wrote = write_for_eviction(dirty);
       if (FreeFrame frame = pop_free()) return frame;
       if (!wrote) {
-        sweep(1, nullptr, Cooling::ignored);   // nothing can be written any more: a clean page, however warm
+        sweep(1, nullptr, Cooling::ignored);  // nothing can be written any more: a clean page, however warm
         if (FreeFrame frame = pop_free()) return frame;
         return std::unexpected(wrote.error());
       }
@@ -60,7 +61,8 @@ Result<FreeFrame> Pool::take_by_eviction() {
               committed_.load(std::memory_order_relaxed) * frames_of_chunk());
 }
 
-// Writes the candidates, unless somebody else's batch has brought a free frame meanwhile. True if that was so, or something was written.
+// Writes the candidates, unless somebody else's batch has brought a free frame meanwhile. True if that was so, or something was
+// written.
 Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
   if (!writer_turn_.try_take()) {
     sweep(evicted_at_once, nullptr, Cooling::respected);
@@ -69,7 +71,8 @@ Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
   }
   const TurnHolder turn(writer_turn_, TurnHolder::Adopt::adopted);
   if (free_count_.load(std::memory_order_relaxed) != 0) return true;
-  PLIMSOLL_ASSIGN(const std::size_t written, write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
+  PLIMSOLL_ASSIGN(const std::size_t written,
+                  write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
   return written != 0;
 }
 
@@ -89,7 +92,7 @@ Pool::Swept Pool::sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cool
 
 FrameIndex Pool::next_in_clock() {
   if (++hand_ >= frames_) hand_ = 0;
-  while (infos_[hand_].state.load(std::memory_order_acquire) == FrameState::absent) {   // its whole chunk is
+  while (infos_[hand_].state.load(std::memory_order_acquire) == FrameState::absent) {  // its whole chunk is
     hand_ = (hand_ / frames_of_chunk() + 1) * frames_of_chunk();
     if (hand_ >= frames_) hand_ = 0;
   }
@@ -145,7 +148,8 @@ Result<bool> Pool::run_background() {
   const Swept swept = sweep(low_water - free, &dirty, Cooling::respected);
   if (dirty.count == 0) return swept.freed != 0;
   const TurnHolder turn(writer_turn_);
-  PLIMSOLL_ASSIGN(const std::size_t written, write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
+  PLIMSOLL_ASSIGN(const std::size_t written,
+                  write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
   return swept.freed + written != 0;
 }
 

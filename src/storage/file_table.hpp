@@ -1,5 +1,5 @@
-// The files that pages come from, by the file number in page keys. The data file has a place of its own. Lookups take no latch; a file is
-// detached only when nobody reads its pages any more.
+// The files that pages come from, by the file number in page keys. The data file has a place of its own. Lookups take no latch; a
+// file is detached only when nobody reads its pages any more.
 #pragma once
 
 #include <array>
@@ -13,11 +13,12 @@ namespace plimsoll::storage {
 
 class FileTable {
  public:
-  static constexpr std::size_t files_max = 64;   // version files that wait for their undecided transactions, and two in use
+  static constexpr std::size_t files_max = 64;  // version files that wait for their undecided transactions, and two in use
 
   io::File* find(std::uint16_t file) const {
     for (const Entry& entry : entries_) {
-      if (io::File* handle = entry.handle.load(std::memory_order_acquire); handle != nullptr && entry.file.load(std::memory_order_relaxed) == file) {
+      if (io::File* handle = entry.handle.load(std::memory_order_acquire);
+          handle != nullptr && entry.file.load(std::memory_order_relaxed) == file) {
         return handle;
       }
     }

@@ -1,9 +1,9 @@
-// What the pool knows about a frame beside its bytes: one cache line, kept while the frame's chunk is given back, so that version words
-// never restart. Only the pool's own files look inside.
+// What the pool knows about a frame beside its bytes: one cache line, kept while the frame's chunk is given back, so that version
+// words never restart. Only the pool's own files look inside.
 //
-// Who may change what: `key`, `rec_lsn`, `flush_limit`, `changed_since_copy`: whoever holds the frame's page latched, or owns a taken frame.
-// `last_word`: the owner of a frame that is not used. `pins`: up under the latch, down by anybody. `writing`: who has the writer's turn.
-// `next_free` and the states free and parked: under the pool's free mutex.
+// Who may change what: `key`, `rec_lsn`, `flush_limit`, `changed_since_copy`: whoever holds the frame's page latched, or owns a
+// taken frame. `last_word`: the owner of a frame that is not used. `pins`: up under the latch, down by anybody. `writing`: who has
+// the writer's turn. `next_free` and the states free and parked: under the pool's free mutex.
 #pragma once
 
 #include <atomic>
@@ -15,8 +15,8 @@ namespace plimsoll::storage {
 
 inline constexpr std::uint64_t no_key = ~std::uint64_t{0};
 
-// absent -> free (its chunk was committed) -> taken (FreeFrame, or a page is about to appear) -> used -> free ...; free -> parked -> absent
-// while its chunk is being given back.
+// absent -> free (its chunk was committed) -> taken (FreeFrame, or a page is about to appear) -> used -> free ...; free -> parked
+// -> absent while its chunk is being given back.
 enum class FrameState : std::uint8_t { absent, free, parked, taken, used };
 
 struct alignas(64) FrameInfo {

@@ -1,5 +1,5 @@
-// How pages come from their files. A page being read is latched and in the translation, so that others wait for it rather than read it too;
-// its image arrives in a read buffer and enters the frame only when it has been checked.
+// How pages come from their files. A page being read is latched and in the translation, so that others wait for it rather than read
+// it too; its image arrives in a read buffer and enters the frame only when it has been checked.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -77,7 +77,7 @@ Result<ExclusivePage> Pool::load(PageKey key, IfBad if_bad) {
   Result<void> done = file->read(std::uint64_t{page_of(key)} << page_shift_, {buffer.data(), page_bytes()});
   if (done) done = accept(page, buffer.data(), if_bad);
   if (!done) {
-    drop(std::move(page));   // who waits for the page finds it missing, tries for himself and gets an error of his own
+    drop(std::move(page));  // who waits for the page finds it missing, tries for himself and gets an error of his own
     return std::unexpected(done.error());
   }
   return page;
@@ -129,9 +129,10 @@ std::size_t Pool::prefetch_some(std::span<const PageKey> keys, Access access) {
   std::size_t prepared = 0, count = 0, seen = 0;
   for (; seen < keys.size(); ++seen) {
     if (files_.find(file_of(keys[seen])) == nullptr || resident(keys[seen])) continue;
-    frames[prepared] = prepared == 0 ? take_frame().value_or(FreeFrame()) : try_take_frame();   // with a frame in hand, none is waited for
+    frames[prepared] =
+        prepared == 0 ? take_frame().value_or(FreeFrame()) : try_take_frame();  // with a frame in hand, none is waited for
     if (!frames[prepared]) break;
-    loading[prepared].buffer = read_buffers_.try_take();   // nor a buffer: loaders have a frame and wait for buffers
+    loading[prepared].buffer = read_buffers_.try_take();  // nor a buffer: loaders have a frame and wait for buffers
     if (!loading[prepared].buffer) break;
     ++prepared;
   }

@@ -6,8 +6,9 @@
 //   16 u64  page LSN: end of the newest log record that changed the page
 //   24 u8 kind | 25 u8 level (nodes) | 26 u16 flags | 28 u32 tree (nodes) or zero
 //
-// Version word: bit 0 latched exclusively, bit 1 cooling (set by the evictor, cleared by whoever reads the page), bits 2..63 a version
-// that grows with every change. 0: the frame holds no page. Words never restart when a frame is reused or its chunk comes back.
+// Version word: bit 0 latched exclusively, bit 1 cooling (set by the evictor, cleared by whoever reads the page), bits 2..63 a
+// version that grows with every change. 0: the frame holds no page. Words never restart when a frame is reused or its chunk comes
+// back.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,9 @@ namespace plimsoll::storage {
 // file << 32 | page number. File 0 is the data file, others are version files by incarnation.
 using PageKey = StrongId<struct PageKeyTag, std::uint64_t>;
 inline constexpr std::uint16_t data_file = 0;
-constexpr PageKey page_key(std::uint16_t file, std::uint32_t page) { return PageKey{static_cast<std::uint64_t>(file) << 32 | page}; }
+constexpr PageKey page_key(std::uint16_t file, std::uint32_t page) {
+  return PageKey{static_cast<std::uint64_t>(file) << 32 | page};
+}
 constexpr PageKey data_page(std::uint32_t page) { return PageKey{page}; }
 constexpr std::uint16_t file_of(PageKey key) { return static_cast<std::uint16_t>(key.value >> 32); }
 constexpr std::uint32_t page_of(PageKey key) { return static_cast<std::uint32_t>(key.value); }
@@ -42,7 +45,7 @@ inline constexpr std::size_t word = 0, key = 8, lsn = 16, kind = 24, level = 25,
 inline constexpr std::uint64_t word_latched = 1, word_cooling = 2, word_step = 4;
 
 inline std::atomic_ref<std::uint64_t> word_of(const char* page) {
-  return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(const_cast<char*>(page)));   // pages are 4 KiB aligned
+  return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(const_cast<char*>(page)));  // pages are 4 KiB aligned
 }
 inline PageKey key_of(const char* page) { return PageKey{page_load<std::uint64_t>(page + at::key)}; }
 inline Lsn lsn_of(const char* page) { return Lsn{page_load<std::uint64_t>(page + at::lsn)}; }
@@ -59,8 +62,8 @@ inline void page_zero(char* page_bytes, std::size_t bytes) {
 using FrameIndex = std::uint32_t;
 inline constexpr FrameIndex no_frame = 0xFFFFFFFF;
 
-// A page as a reader sees it: bytes that others may change meanwhile, and the word under which they were first looked at. Nothing read
-// through it may be used before still_valid() has said so afterwards. Holds nothing; costs nothing.
+// A page as a reader sees it: bytes that others may change meanwhile, and the word under which they were first looked at. Nothing
+// read through it may be used before still_valid() has said so afterwards. Holds nothing; costs nothing.
 struct OptimisticPage {
   const char* bytes = nullptr;
   std::uint64_t word = 0;

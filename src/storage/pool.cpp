@@ -48,8 +48,10 @@ Pool::Pool(memory::PageProvider& provider, Metrics& metrics, LogGate& log, const
       log_(log),
       salt_(options.salt) {}
 
-Result<std::unique_ptr<Pool>> Pool::open(memory::PageProvider& provider, Metrics& metrics, LogGate& log, const PoolOptions& options) {
-  PLIMSOLL_CHECK(std::has_single_bit(options.page_bytes) && options.page_bytes >= page_bytes_min && options.page_bytes <= page_bytes_max);
+Result<std::unique_ptr<Pool>> Pool::open(memory::PageProvider& provider, Metrics& metrics, LogGate& log,
+                                         const PoolOptions& options) {
+  PLIMSOLL_CHECK(std::has_single_bit(options.page_bytes) && options.page_bytes >= page_bytes_min &&
+                 options.page_bytes <= page_bytes_max);
   PLIMSOLL_CHECK(options.frames_max != 0 && options.frames_min <= options.frames_max);
   std::unique_ptr<Pool> pool(new Pool(provider, metrics, log, options));
   PLIMSOLL_TRY(pool->open_memory(provider, options));
@@ -92,7 +94,7 @@ Result<void> Pool::attach_doublewrite(io::File& handle) {
 }
 
 void Pool::detach(std::uint16_t file) {
-  const TurnHolder turn(writer_turn_);   // a batch on its way to the file ends first
+  const TurnHolder turn(writer_turn_);  // a batch on its way to the file ends first
   for (FrameIndex frame = 0; frame < frames_; ++frame) {
     const PageKey key{infos_[frame].key.load(std::memory_order_acquire)};
     if (key.value == no_key || file_of(key) != file) continue;
@@ -112,7 +114,7 @@ ExclusivePage Pool::latch_frame(FrameIndex frame, PageKey key) {
       continue;
     }
     if (word_of(bytes).compare_exchange_weak(word, word | word_latched, std::memory_order_acquire)) {
-      return {this, bytes, frame, word & ~word_cooling};   // the key was read under this very word
+      return {this, bytes, frame, word & ~word_cooling};  // the key was read under this very word
     }
   }
 }
@@ -124,8 +126,8 @@ Pool::Latched Pool::try_latch_word(FrameIndex frame) const {
   return {word};
 }
 
-// Puts the key into the translation and the frame, latched; its other bytes are what they were. Empty, and the frame still the caller's,
-// if the page is there already.
+// Puts the key into the translation and the frame, latched; its other bytes are what they were. Empty, and the frame still the
+// caller's, if the page is there already.
 ExclusivePage Pool::place(FreeFrame& frame, PageKey key) {
   PLIMSOLL_CHECK(frame && key.value != no_key);
   FrameInfo& info = infos_[frame.frame_];
@@ -135,7 +137,7 @@ ExclusivePage Pool::place(FreeFrame& frame, PageKey key) {
   const std::uint64_t word = info.last_word + word_step;
   info.last_word = word;
   info.key.store(key.value, std::memory_order_relaxed);
-  info.changed_since_copy.store(true, std::memory_order_relaxed);   // of a copy of the frame's former page, still being written
+  info.changed_since_copy.store(true, std::memory_order_relaxed);  // of a copy of the frame's former page, still being written
   word_of(bytes).store(word | word_latched, std::memory_order_relaxed);
   page_store<std::uint64_t>(bytes + at::key, key.value);
   if (translation_.insert(key, frame.frame_) != no_frame) {
@@ -177,7 +179,7 @@ ExclusivePage Pool::create(FreeFrame frame, PageKey key) {
   ExclusivePage page = place(frame, key);
   while (!page) {
     if (ExclusivePage stale = latch_resident(key)) {
-      PLIMSOLL_CHECK(infos_[stale.frame()].rec_lsn.load(std::memory_order_relaxed) == 0);   // else the page is alive
+      PLIMSOLL_CHECK(infos_[stale.frame()].rec_lsn.load(std::memory_order_relaxed) == 0);  // else the page is alive
       drop(std::move(stale));
     }
     page = place(frame, key);
@@ -216,7 +218,7 @@ Lsn Pool::oldest_change(Lsn now) const {
     const Lsn change{infos_[frame].rec_lsn.load(std::memory_order_acquire)};
     if (!change || change >= oldest) continue;
     const PageKey key{infos_[frame].key.load(std::memory_order_acquire)};
-    if (key.value == no_key) continue;   // gone meanwhile: written or discarded
+    if (key.value == no_key) continue;  // gone meanwhile: written or discarded
     if (client_ == nullptr || !client_->scratch(key)) oldest = change;
   }
   return oldest;

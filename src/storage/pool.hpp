@@ -1,13 +1,17 @@
-// The buffer pool (D2): frames, translation, eviction, write-back. What finds a page is sized by the number of frames, never by the database.
+// The buffer pool (D2): frames, translation, eviction, write-back. What finds a page is sized by the number of frames, never by the
+// database.
 //
-// Reading is optimistic and stores nothing shared (but clears a cooling mark); changing needs the page's exclusive latch, bit 0 of its word.
-// There are no shared latches. Rules:
+// Reading is optimistic and stores nothing shared (but clears a cooling mark); changing needs the page's exclusive latch, bit 0 of
+// its word. There are no shared latches. Rules:
 //  1. Latches are taken parent before child, left before right, tree pages before space maps, leaf before version page. Everything
-//     that may block or fail (reads of pages, free frames, log credits) comes before the first latch: take_frame(), read(), Log::reserve().
-//     With a latch held, only pages known to be resident may be latched (try_upgrade, or latch_resident, which fails when it is not).
-//  2. A change is: will_change(lower bound = Log::end()) BEFORE the record's position is claimed, modify, append, set_lsn(record end).
+//     that may block or fail (reads of pages, free frames, log credits) comes before the first latch: take_frame(), read(),
+//     Log::reserve(). With a latch held, only pages known to be resident may be latched (try_upgrade, or latch_resident, which
+//     fails when it is not).
+//  2. A change is: will_change(lower bound = Log::end()) BEFORE the record's position is claimed, modify, append, set_lsn(record
+//  end).
 //     So oldest_change(), which callers compare with a Log::end() loaded before the scan, never misses a change in the making.
-//  3. A page is written only when the log is durable up to its LSN and its flush limit. Batches go through the doublewrite area first.
+//  3. A page is written only when the log is durable up to its LSN and its flush limit. Batches go through the doublewrite area
+//  first.
 //  4. The evictor never waits for readers: it latches, re-checks pins and dirt, drops the word's page.
 #pragma once
 
@@ -46,7 +50,8 @@ class LogGate {
 class PageClient {
  public:
   virtual ~PageClient() = default;
-  // The page is latched and about to be written: a last chance to stamp records. May only do what fixed-size hints need; sets flush limits.
+  // The page is latched and about to be written: a last chance to stamp records. May only do what fixed-size hints need; sets flush
+  // limits.
   virtual void before_write(char* page, FrameIndex frame) = 0;
   // A version page on which nothing of an unfinished transaction lies: a checkpoint need not write it, and it needs no doublewrite.
   virtual bool scratch(PageKey key) const = 0;
@@ -72,15 +77,16 @@ class ExclusivePage {
   PageKey key() const { return key_of(bytes_); }
   Lsn lsn() const { return lsn_of(bytes_); }
 
-  void will_change(Lsn lower_bound);      // logged change: marks dirty (rule 2)
+  void will_change(Lsn lower_bound);  // logged change: marks dirty (rule 2)
   void set_lsn(Lsn end);
-  void hint_changed() { changed_ = true; }// unlogged fixed-size hint: readers must notice, the page need not be written for it
+  void hint_changed() { changed_ = true; }  // unlogged fixed-size hint: readers must notice, the page need not be written for it
   void raise_flush_limit(Lsn lsn);
   void unlatch();
 
  private:
   friend class Pool;
-  ExclusivePage(Pool* pool, char* bytes, FrameIndex frame, std::uint64_t word) : pool_(pool), bytes_(bytes), frame_(frame), word_(word) {}
+  ExclusivePage(Pool* pool, char* bytes, FrameIndex frame, std::uint64_t word)
+      : pool_(pool), bytes_(bytes), frame_(frame), word_(word) {}
   void swap(ExclusivePage& other) noexcept {
     std::swap(pool_, other.pool_);
     std::swap(bytes_, other.bytes_);
@@ -91,7 +97,7 @@ class ExclusivePage {
   Pool* pool_ = nullptr;
   char* bytes_ = nullptr;
   FrameIndex frame_ = no_frame;
-  std::uint64_t word_ = 0;    // before latching, without the cooling mark
+  std::uint64_t word_ = 0;  // before latching, without the cooling mark
   bool changed_ = false;
 };
 
@@ -99,7 +105,8 @@ class ExclusivePage {
 class FreeFrame {
  public:
   FreeFrame() = default;
-  FreeFrame(FreeFrame&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)), frame_(std::exchange(other.frame_, no_frame)) {}
+  FreeFrame(FreeFrame&& other) noexcept
+      : pool_(std::exchange(other.pool_, nullptr)), frame_(std::exchange(other.frame_, no_frame)) {}
   FreeFrame& operator=(FreeFrame&& other) noexcept {
     std::swap(pool_, other.pool_);
     std::swap(frame_, other.frame_);
@@ -115,13 +122,13 @@ class FreeFrame {
   FrameIndex frame_ = no_frame;
 };
 
-enum class Access : std::uint8_t { normal, scan };   // scan: a page that had to be loaded is the first to go again
+enum class Access : std::uint8_t { normal, scan };  // scan: a page that had to be loaded is the first to go again
 
 struct PoolOptions {
   std::uint32_t page_bytes = 8192;
   std::uint64_t salt = 0;
-  std::size_t frames_max = 0;        // frames that the budget could ever hold: sizes the translation
-  std::size_t frames_min = 0;        // committed at open and never given back
+  std::size_t frames_max = 0;  // frames that the budget could ever hold: sizes the translation
+  std::size_t frames_min = 0;  // committed at open and never given back
 };
 
 // The frames and keys of one batch of pages to be written; `images` of the write buffer belong to it.
@@ -129,11 +136,11 @@ struct WriteBatch {
   struct Entry {
     FrameIndex frame = no_frame;
     PageKey key{};
-    Lsn lsn{};              // of the copy
+    Lsn lsn{};  // of the copy
     char* image = nullptr;
   };
-  std::array<Entry, doublewrite_batch> kept;      // images adjacent from the buffer's front
-  std::array<Entry, doublewrite_batch> scratch;   // from its back
+  std::array<Entry, doublewrite_batch> kept;     // images adjacent from the buffer's front
+  std::array<Entry, doublewrite_batch> scratch;  // from its back
   std::size_t kept_count = 0, scratch_count = 0;
   Lsn flush_limit{};
   std::size_t count() const { return kept_count + scratch_count; }
@@ -149,21 +156,22 @@ struct WriteCandidates {
 
 class Pool final : public memory::Reclaimer {
  public:
-  static Result<std::unique_ptr<Pool>> open(memory::PageProvider& provider, Metrics& metrics, LogGate& log, const PoolOptions& options);
+  static Result<std::unique_ptr<Pool>> open(memory::PageProvider& provider, Metrics& metrics, LogGate& log,
+                                            const PoolOptions& options);
   ~Pool() override;
 
   // Files that pages come from. Detaching drops the file's pages, dirty or not.
   void attach(std::uint16_t file, io::File& handle);
   void detach(std::uint16_t file);
   void set_client(PageClient& client) { client_ = &client; }
-  Result<void> attach_doublewrite(io::File& handle);   // repairs nothing: storage/doublewrite.hpp does, before any page is read
+  Result<void> attach_doublewrite(io::File& handle);  // repairs nothing: storage/doublewrite.hpp does, before any page is read
 
   std::uint32_t page_bytes() const { return 1u << page_shift_; }
   char* frame_bytes(FrameIndex frame) const { return base_ + (static_cast<std::size_t>(frame) << page_shift_); }
   FrameIndex frames() const { return frames_; }
 
-  // The page, if frame `hint` still holds it and nobody has it latched. The hot path: two loads of one cache line. A scan leaves a cooling
-  // page cooling.
+  // The page, if frame `hint` still holds it and nobody has it latched. The hot path: two loads of one cache line. A scan leaves a
+  // cooling page cooling.
   bool try_frame(PageKey key, FrameIndex hint, OptimisticPage& page, Access access = Access::normal) const {
     if (hint >= frames_) return false;
     const char* bytes = frame_bytes(hint);
@@ -184,7 +192,7 @@ class Pool final : public memory::Reclaimer {
   bool try_upgrade(const OptimisticPage& page, ExclusivePage& out) {
     auto word = word_of(page.bytes);
     std::uint64_t expected = page.word;
-    if (!page.still_valid()) return false;   // a failing compare-and-swap would write to a chunk that has been given back
+    if (!page.still_valid()) return false;  // a failing compare-and-swap would write to a chunk that has been given back
     if (!word.compare_exchange_strong(expected, page.word | word_latched, std::memory_order_acquire)) {
       if (expected != (page.word | word_cooling)) return false;
       if (!word.compare_exchange_strong(expected, page.word | word_latched, std::memory_order_acquire)) return false;
@@ -195,12 +203,13 @@ class Pool final : public memory::Reclaimer {
 
   // A free frame, evicting (and writing) if need be. No latch may be held.
   Result<FreeFrame> take_frame();
-  // A new page: zeroed but for word and key, latched, resident. Never fails. No live page may have the key; what a late reader of a freed
-  // page has loaded meanwhile is dropped.
+  // A new page: zeroed but for word and key, latched, resident. Never fails. No live page may have the key; what a late reader of a
+  // freed page has loaded meanwhile is dropped.
   ExclusivePage create(FreeFrame frame, PageKey key);
   // Recovery: the page as it is on disk, or (`zero_if_bad`) a zeroed one with LSN 0 if it was never written, cut off or damaged.
   Result<ExclusivePage> latch_for_redo(PageKey key, bool zero_if_bad);
-  // The page, or a zeroed one with LSN 0 if its place in the file was never written; a damaged one is an error. No latch may be held.
+  // The page, or a zeroed one with LSN 0 if its place in the file was never written; a damaged one is an error. No latch may be
+  // held.
   Result<ExclusivePage> latch_or_zero(PageKey key);
   // The page ceases to exist: its frame becomes free, nothing is written.
   void discard(ExclusivePage page);
@@ -218,7 +227,8 @@ class Pool final : public memory::Reclaimer {
   Lsn oldest_change(Lsn now) const;
   // Writes and syncs every page (but scratch ones) whose oldest change lies below `below`.
   Result<void> write_back(Lsn below);
-  // One round of the background page provider: keeps free frames above the low-water mark, by second chance. True if it did something.
+  // One round of the background page provider: keeps free frames above the low-water mark, by second chance. True if it did
+  // something.
   Result<bool> run_background();
 
   // memory::Reclaimer: gives whole chunks back, down to frames_min.
@@ -233,13 +243,13 @@ class Pool final : public memory::Reclaimer {
   friend class ExclusivePage;
   friend class FreeFrame;
   enum class IfBad : std::uint8_t { fail, zero_if_never_written, zero };
-  struct Latched {   // a word as it was before it was latched, 0: not latched
+  struct Latched {  // a word as it was before it was latched, 0: not latched
     std::uint64_t word = 0;
     explicit operator bool() const { return word != 0; }
   };
   struct Swept {
     std::size_t freed = 0;
-    bool busy = false;   // frames were passed over that may soon be free
+    bool busy = false;  // frames were passed over that may soon be free
   };
   enum class Cooling : std::uint8_t { respected, ignored };
 
@@ -294,7 +304,7 @@ class Pool final : public memory::Reclaimer {
 
   char* base_ = nullptr;
   unsigned page_shift_ = 13;
-  FrameIndex frames_ = 0;   // addressable frames; those in uncommitted chunks read as word 0
+  FrameIndex frames_ = 0;  // addressable frames; those in uncommitted chunks read as word 0
   PageClient* client_ = nullptr;
   FrameInfo* infos_ = nullptr;
 
@@ -311,20 +321,20 @@ class Pool final : public memory::Reclaimer {
 
   mutable Mutex free_mutex_{LatchRank::pool};
   FrameIndex free_head_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_frame;
-  std::size_t closing_chunk_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_chunk;   // its frames are parked instead of freed
+  std::size_t closing_chunk_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_chunk;  // its frames are parked instead of freed
   CondVar frame_freed_;
   std::atomic<std::size_t> free_count_{0};
   std::atomic<unsigned> free_waiters_{0};
 
   static constexpr std::size_t no_chunk = ~std::size_t{0};
-  Mutex chunk_mutex_{LatchRank::pool};        // commits
-  std::atomic<std::size_t> committed_{0};     // chunks
+  Mutex chunk_mutex_{LatchRank::pool};     // commits
+  std::atomic<std::size_t> committed_{0};  // chunks
   std::size_t chunks_min_ = 0;
   Turn reclaim_turn_{LatchRank::pool};
 
-  Mutex clock_mutex_{LatchRank::pool};        // the hand; and that no chunk goes while its frames are looked at
+  Mutex clock_mutex_{LatchRank::pool};  // the hand; and that no chunk goes while its frames are looked at
   FrameIndex hand_ PLIMSOLL_GUARDED_BY(clock_mutex_) = 0;
-  Turn writer_turn_{LatchRank::writer};       // the write buffer, the doublewrite area, FrameInfo::writing
+  Turn writer_turn_{LatchRank::writer};  // the write buffer, the doublewrite area, FrameInfo::writing
 };
 
 }  // namespace plimsoll::storage

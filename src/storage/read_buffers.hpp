@@ -1,6 +1,6 @@
-// Where page images land before they are checked: an image never lies unchecked in a frame, because its first bytes would be taken for a
-// version word by readers with an old hint. At most 64 buffers of a page each; whoever finds none waits until one comes back, which takes
-// no longer than a read. Charged to Account::io_buffers. Thread-safe.
+// Where page images land before they are checked: an image never lies unchecked in a frame, because its first bytes would be taken
+// for a version word by readers with an old hint. At most 64 buffers of a page each; whoever finds none waits until one comes back,
+// which takes no longer than a read. Charged to Account::io_buffers. Thread-safe.
 #pragma once
 
 #include <algorithm>
@@ -69,7 +69,7 @@ class ReadBuffers {
  private:
   memory::Mapping memory_;
   std::size_t page_bytes_ = 0;
-  std::atomic<std::uint64_t> free_{0};   // a bit each
+  std::atomic<std::uint64_t> free_{0};  // a bit each
 };
 
 }  // namespace plimsoll::storage

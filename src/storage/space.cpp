@@ -14,7 +14,7 @@
 namespace plimsoll::storage {
 namespace {
 
-constexpr std::size_t reservations_max = 1024;            // a dozen for each of 80 threads in the middle of a split
+constexpr std::size_t reservations_max = 1024;  // a dozen for each of 80 threads in the middle of a split
 constexpr auto reservation_wait = std::chrono::seconds(2);
 constexpr std::uint64_t growth_min = 1_MiB, growth_max = 64_MiB, growth_share = 16;
 constexpr std::uint32_t file_pages_max = std::numeric_limits<std::uint32_t>::max() - 1;
@@ -50,7 +50,7 @@ void change_bits(char* map, std::uint32_t first, std::uint32_t count, bool value
     char* byte = map + space_bits_at + bit / 8;
     const auto before = page_load<unsigned char>(byte);
     const auto mask = static_cast<unsigned char>(1u << bit % 8);
-    PLIMSOLL_CHECK(((before & mask) != 0) != value);   // else a page would belong to two owners
+    PLIMSOLL_CHECK(((before & mask) != 0) != value);  // else a page would belong to two owners
     page_store<unsigned char>(byte, static_cast<unsigned char>(before ^ mask));
   }
 }
@@ -88,7 +88,7 @@ struct Space::Impl {
   memory::Mapping memory;
   Run* live PLIMSOLL_GUARDED_BY(mutex) = nullptr;
   std::size_t live_count PLIMSOLL_GUARDED_BY(mutex) = 0;
-  std::uint32_t hint PLIMSOLL_GUARDED_BY(mutex) = 0;   // no page below is free and unreserved
+  std::uint32_t hint PLIMSOLL_GUARDED_BY(mutex) = 0;  // no page below is free and unreserved
 };
 
 // The group's map page; a formatted one if it was never written. That is no logged change: lost with its frame, it is made again.
@@ -108,12 +108,14 @@ Result<ExclusivePage> Space::Impl::latch_map_page(std::uint32_t group) {
 
 std::optional<Run> Space::Impl::overlapping(Run run) const {
   const Run* end = live + live_count;
-  const Run* found = std::find_if<const Run*>(live, end, [&](const Run& other) { return other.first < run.end() && run.first < other.end(); });
+  const Run* found =
+      std::find_if<const Run*>(live, end, [&](const Run& other) { return other.first < run.end() && run.first < other.end(); });
   return found == end ? std::nullopt : std::optional(*found);
 }
 
 // The map page is latched: its bits stand still.
-std::optional<std::uint32_t> Space::Impl::claim_in_group(const ExclusivePage& map, std::uint32_t from, std::uint32_t end, std::uint32_t count) {
+std::optional<std::uint32_t> Space::Impl::claim_in_group(const ExclusivePage& map, std::uint32_t from, std::uint32_t end,
+                                                         std::uint32_t count) {
   const std::uint32_t base = page_of(map.key());
   while (const auto bit = find_clear(map.bytes(), from - base, end - base, count)) {
     const Run run{base + *bit, count};
@@ -162,8 +164,8 @@ Result<void> Space::Impl::wait_for_place() {
   return {};
 }
 
-// How much longer a file of `pages` must be to have a run of `count` behind its end, where a run never crosses a group and a group's first
-// page is its map.
+// How much longer a file of `pages` must be to have a run of `count` behind its end, where a run never crosses a group and a
+// group's first page is its map.
 std::uint64_t Space::Impl::pages_to_grow(std::uint64_t pages, std::uint64_t count) const {
   const std::uint64_t in_group = pages % pages_per_map();
   if (in_group == 0) return 1 + count;
@@ -184,7 +186,7 @@ Result<void> Space::Impl::grow(std::uint32_t seen_pages, std::uint32_t count) {
     const Result<void> allocated = data.allocate(bytes, more * page_bytes);
     if (!allocated && allocated.error().code() == ErrorCode::no_space) continue;
     PLIMSOLL_TRY(allocated);
-    PLIMSOLL_TRY(data.sync());   // the new length: what recovery writes there must find its blocks
+    PLIMSOLL_TRY(data.sync());  // the new length: what recovery writes there must find its blocks
     file_pages.store(static_cast<std::uint32_t>(pages + more), std::memory_order_release);
     return {};
   }
@@ -197,7 +199,7 @@ void Space::Impl::release(Run run) {
   Run* found = std::find_if(live, end, [&](const Run& other) { return other.first == run.first; });
   PLIMSOLL_CHECK(found != end && found->count == run.count);
   *found = live[--live_count];
-  lower_hint(run.first);   // its bits may not have been set
+  lower_hint(run.first);  // its bits may not have been set
   place_freed.notify_one();
 }
 
@@ -211,7 +213,8 @@ Result<std::unique_ptr<Space>> Space::open(Pool& pool, io::File& data, memory::P
   PLIMSOLL_ASSIGN(impl.memory, provider.map(memory::Account::translation, reservations_max * sizeof(Run)));
   PLIMSOLL_ASSIGN(const std::uint64_t bytes, data.size());
   if (bytes / impl.page_bytes > file_pages_max) {
-    return fail(ErrorCode::corruption, "the data file of {} bytes has more than {} pages of {} bytes", bytes, file_pages_max, impl.page_bytes);
+    return fail(ErrorCode::corruption, "the data file of {} bytes has more than {} pages of {} bytes", bytes, file_pages_max,
+                impl.page_bytes);
   }
   impl.file_pages = static_cast<std::uint32_t>(bytes / impl.page_bytes);
   const MutexLock lock(impl.mutex);
@@ -277,7 +280,8 @@ Result<std::uint64_t> Space::used_pages() {
   std::uint64_t used = 0;
   for (std::uint32_t first = 0, pages = file_pages(); first < pages; first += pages_per_map()) {
     PLIMSOLL_ASSIGN(const ExclusivePage map, impl_->latch_map_page(first / pages_per_map()));
-    for (std::uint32_t byte = 0; byte < pages_per_map() / 8; ++byte) used += static_cast<unsigned>(std::popcount(bits_at(map.bytes(), byte)));
+    for (std::uint32_t byte = 0; byte < pages_per_map() / 8; ++byte)
+      used += static_cast<unsigned>(std::popcount(bits_at(map.bytes(), byte)));
   }
   return used;
 }

@@ -1,12 +1,12 @@
-// Which pages of the data file are in use: a bit a page in space map pages, one map page per group of pages. A change of bits is part of the
-// log record that needs the pages (actions space_set, space_clear), so it is atomic with it. Reservations are volatile: they keep two
-// threads from taking the same page before the bit is set.
+// Which pages of the data file are in use: a bit a page in space map pages, one map page per group of pages. A change of bits is
+// part of the log record that needs the pages (actions space_set, space_clear), so it is atomic with it. Reservations are volatile:
+// they keep two threads from taking the same page before the bit is set.
 //
-// A map page comes into being with the first change of its bits: before, its place in the file was never written, and format_map() makes of
-// nothing the same page in do and redo alike, so that needs no log record.
+// A map page comes into being with the first change of its bits: before, its place in the file was never written, and format_map()
+// makes of nothing the same page in do and redo alike, so that needs no log record.
 //
-// Space map page: common header | bytes 64.. : bit i of the group's pages (little-endian bit order), 1 = in use. Group g holds pages
-// [g * pages_per_map, (g + 1) * pages_per_map); its map page is the group's first page and has its own bit set.
+// Space map page: common header | bytes 64.. : bit i of the group's pages (little-endian bit order), 1 = in use. Group g holds
+// pages [g * pages_per_map, (g + 1) * pages_per_map); its map page is the group's first page and has its own bit set.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class Reservation {
   Reservation() = default;
   Reservation(Reservation&&) noexcept;
   Reservation& operator=(Reservation&&) noexcept;
-  ~Reservation();   // whether or not the bits were set meanwhile
+  ~Reservation();  // whether or not the bits were set meanwhile
   std::uint32_t first() const { return first_; }
   std::uint32_t count() const { return count_; }
 
@@ -52,8 +52,8 @@ class Space {
   std::uint32_t pages_per_map() const;
   PageKey map_of(std::uint32_t page) const { return data_page(page / pages_per_map() * pages_per_map()); }
 
-  // `count` adjacent pages of one group; extends the data file (blocks allocated, so that writing them back cannot meet a full disk).
-  // no_space, or invalid_argument if no group can hold as many. No latch may be held.
+  // `count` adjacent pages of one group; extends the data file (blocks allocated, so that writing them back cannot meet a full
+  // disk). no_space, or invalid_argument if no group can hold as many. No latch may be held.
   Result<Reservation> reserve(std::uint32_t count);
   // Makes the map page of `page` resident and pinned, before latches, for freeing.
   Result<Reservation> prepare_free(std::uint32_t page);
@@ -61,16 +61,16 @@ class Space {
   // The latched map page of a reservation: for building a structure change. Never fails (it is pinned).
   ExclusivePage latch_map(const Reservation& reservation);
 
-  // The actions, for do and redo alike: the bits must be clear (set) before; redo comes here only after comparing LSNs. `first` is a page
-  // number of the file. A map page that redo found never written (zeroed, LSN 0) is formatted first.
+  // The actions, for do and redo alike: the bits must be clear (set) before; redo comes here only after comparing LSNs. `first` is
+  // a page number of the file. A map page that redo found never written (zeroed, LSN 0) is formatted first.
   static void set_bits(char* map_page, std::uint32_t first, std::uint32_t count);
   static void clear_bits(char* map_page, std::uint32_t first, std::uint32_t count);
   static bool test_bit(const char* map_page, std::uint32_t page_in_group);
   // Freed pages may be handed out again; called after the record was appended.
   void note_freed(std::uint32_t page);
 
-  std::uint32_t file_pages() const;                  // length of the data file in pages
-  Result<std::uint64_t> used_pages();                // counts bits: O(groups)
+  std::uint32_t file_pages() const;    // length of the data file in pages
+  Result<std::uint64_t> used_pages();  // counts bits: O(groups)
   // Calls each(page) for every page in use (verify).
   Result<void> for_each_used(const std::function<void(std::uint32_t)>& each);
 

@@ -18,8 +18,9 @@ namespace {
 
 // A block: magic | format version | fields | zeroes | CRC32C over all before. docs/file-format.md has the table.
 namespace field {
-constexpr std::size_t magic = 0, version = 8, page_bytes = 12, sequence = 16, segment_bytes = 24, salt = 32, clean = 40, incarnation = 42,
-                      checkpoint_lsn = 48, log_end = 56, clock_ceiling = 64, next_sequence = 72, crc = io::block_bytes - 4;
+constexpr std::size_t magic = 0, version = 8, page_bytes = 12, sequence = 16, segment_bytes = 24, salt = 32, clean = 40,
+                      incarnation = 42, checkpoint_lsn = 48, log_end = 56, clock_ceiling = 64, next_sequence = 72,
+                      crc = io::block_bytes - 4;
 }
 constexpr std::string_view magic = "Plimsoll";
 constexpr std::size_t blocks = 2;
@@ -71,7 +72,9 @@ Superblock decode(Block from) {
   return to;
 }
 
-std::string path_of(std::string_view store, std::string_view suffix = {}) { return fmt::format("{}/{}{}", store, superblock_name, suffix); }
+std::string path_of(std::string_view store, std::string_view suffix = {}) {
+  return fmt::format("{}/{}{}", store, superblock_name, suffix);
+}
 
 // Which block counts; empty: none is intact.
 std::optional<std::size_t> newest(Image& image) {
@@ -94,16 +97,19 @@ std::unexpected<Error> fail_unusable(Image& image, const std::string& path) {
   for (std::size_t i = 0; i < blocks; ++i) {
     const Block block = image.block(i);
     if (has_magic(block) && version_of(block) > format_version) {
-      return fail(ErrorCode::version_mismatch, "{} has format version {}, this library reads version {}", path, version_of(block), format_version);
+      return fail(ErrorCode::version_mismatch, "{} has format version {}, this library reads version {}", path, version_of(block),
+                  format_version);
     }
   }
-  if (has_magic(image.block(0)) || has_magic(image.block(1))) return fail(ErrorCode::corruption, "{}: both blocks are damaged", path);
+  if (has_magic(image.block(0)) || has_magic(image.block(1)))
+    return fail(ErrorCode::corruption, "{}: both blocks are damaged", path);
   return fail(ErrorCode::corruption, "{} is no superblock of a store", path);
 }
 
 Result<void> check_values(const Superblock& block, const std::string& path) {
   if (!std::has_single_bit(block.page_bytes) || block.page_bytes < page_bytes_min || block.page_bytes > page_bytes_max) {
-    return fail(ErrorCode::corruption, "{}: page size {} is not a power of two in {} .. {}", path, block.page_bytes, page_bytes_min, page_bytes_max);
+    return fail(ErrorCode::corruption, "{}: page size {} is not a power of two in {} .. {}", path, block.page_bytes, page_bytes_min,
+                page_bytes_max);
   }
   if (!std::has_single_bit(block.segment_bytes)) {
     return fail(ErrorCode::corruption, "{}: log segment size {} is not a power of two", path, block.segment_bytes);
@@ -113,7 +119,8 @@ Result<void> check_values(const Superblock& block, const std::string& path) {
 
 Result<void> load_image(io::File& file, const std::string& path, Image& image) {
   PLIMSOLL_ASSIGN(const std::uint64_t size, file.size());
-  if (size < image.bytes.size()) return fail(ErrorCode::corruption, "{} is cut off: {} of {} bytes", path, size, image.bytes.size());
+  if (size < image.bytes.size())
+    return fail(ErrorCode::corruption, "{} is cut off: {} of {} bytes", path, size, image.bytes.size());
   return file.read(0, image.bytes);
 }
 
@@ -132,7 +139,8 @@ Result<Superblock> read_superblock(io::FileSystem& files, std::string_view store
   if (!best) return fail_unusable(image, path);
   const Block block = image.block(*best);
   if (version_of(block) != format_version) {
-    return fail(ErrorCode::version_mismatch, "{} has format version {}, this library reads version {}", path, version_of(block), format_version);
+    return fail(ErrorCode::version_mismatch, "{} has format version {}, this library reads version {}", path, version_of(block),
+                format_version);
   }
   const Superblock answer = decode(block);
   PLIMSOLL_TRY(check_values(answer, path));
@@ -156,7 +164,7 @@ Result<void> write_superblock(io::FileSystem& files, std::string_view store, con
   }
   const std::string path = path_of(store, new_suffix);
   PLIMSOLL_ASSIGN(const bool left_over, files.exists(path));
-  if (left_over) PLIMSOLL_TRY(files.remove(path));   // of a creation that did not end
+  if (left_over) PLIMSOLL_TRY(files.remove(path));  // of a creation that did not end
   PLIMSOLL_ASSIGN(const auto file, files.open(path, io::OpenMode::create, false));
   next.sequence = 1;
   encode(next, image.block(0));

@@ -33,10 +33,11 @@ Translation::Place Translation::place_of(PageKey key) const {
 
 FrameIndex Translation::probe(PageKey key) const {
   const Place place = place_of(key);
-  for (std::size_t step = 0; step <= mask_; ++step) {   // bounded: entries may move under a reader without the mutex
+  for (std::size_t step = 0; step <= mask_; ++step) {  // bounded: entries may move under a reader without the mutex
     const std::uint64_t entry = slot(place.home + step).load(std::memory_order_acquire);
     if (entry == 0) return no_frame;
-    if ((entry & tag_mask) == place.tag && infos_[frame_of(entry)].key.load(std::memory_order_relaxed) == key.value) return frame_of(entry);
+    if ((entry & tag_mask) == place.tag && infos_[frame_of(entry)].key.load(std::memory_order_relaxed) == key.value)
+      return frame_of(entry);
   }
   return no_frame;
 }
@@ -70,7 +71,7 @@ void Translation::erase(PageKey key, FrameIndex frame) {
   const Place place = place_of(key);
   std::size_t hole = place.home;
   while (slot(hole).load(std::memory_order_relaxed) != (place.tag | (frame + 1))) {
-    PLIMSOLL_CHECK(slot(hole).load(std::memory_order_relaxed) != 0);   // the page must be there
+    PLIMSOLL_CHECK(slot(hole).load(std::memory_order_relaxed) != 0);  // the page must be there
     ++hole;
   }
   for (std::size_t next = hole + 1;; ++next) {

@@ -1,11 +1,11 @@
-// From page keys to frames: open addressing with linear probing, sized twice the number of frames, whatever the size of the database.
-// A slot is one word: upper half of the key's hash | frame + 1; the key itself is read from the frame's FrameInfo.
+// From page keys to frames: open addressing with linear probing, sized twice the number of frames, whatever the size of the
+// database. A slot is one word: upper half of the key's hash | frame + 1; the key itself is read from the frame's FrameInfo.
 //
-// Lookups first go without a latch and store nothing. What they find may be outdated a moment later: callers check the frame's word and key.
-// A lookup may miss an entry that an erasure is just moving, so a miss is repeated under the mutex. Thread-safe.
+// Lookups first go without a latch and store nothing. What they find may be outdated a moment later: callers check the frame's word
+// and key. A lookup may miss an entry that an erasure is just moving, so a miss is repeated under the mutex. Thread-safe.
 //
-// Invariants: a frame is in at most one slot; every key in at most one; infos[frame].key is the key of the frame in a slot, from before its
-// insertion until after its erasure; no empty slot lies between an entry's home and its slot.
+// Invariants: a frame is in at most one slot; every key in at most one; infos[frame].key is the key of the frame in a slot, from
+// before its insertion until after its erasure; no empty slot lies between an entry's home and its slot.
 #pragma once
 
 #include <atomic>
@@ -29,7 +29,7 @@ class Translation {
  private:
   struct Place {
     std::size_t home = 0;
-    std::uint64_t tag = 0;   // upper half of a slot
+    std::uint64_t tag = 0;  // upper half of a slot
   };
   Place place_of(PageKey key) const;
   FrameIndex probe(PageKey key) const;
@@ -40,7 +40,7 @@ class Translation {
   const FrameInfo* infos_ = nullptr;
   std::size_t mask_ = 0;
   unsigned shift_ = 0;
-  mutable Mutex mutex_{LatchRank::pool};   // changes of slots, and lookups that must not miss
+  mutable Mutex mutex_{LatchRank::pool};  // changes of slots, and lookups that must not miss
 };
 
 }  // namespace plimsoll::storage

@@ -1,5 +1,5 @@
-// A right that one thread at a time has, and keeps while it waits for devices and calls other layers. A ranked mutex would forbid that
-// what is called takes a lower one; here the mutex is held only while the right changes hands.
+// A right that one thread at a time has, and keeps while it waits for devices and calls other layers. A ranked mutex would forbid
+// that what is called takes a lower one; here the mutex is held only while the right changes hands.
 #pragma once
 
 #include <utility>

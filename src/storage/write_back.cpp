@@ -55,7 +55,7 @@ void Pool::copy_out(FrameIndex frame, Waiting waiting, WriteBatch& batch) {
   if (wanted) {
     if (client_ != nullptr) {
       client_->before_write(bytes, frame);
-      latched.word += word_step;   // it may have changed hints: readers must notice
+      latched.word += word_step;  // it may have changed hints: readers must notice
     }
     const PageKey key = key_of(bytes);
     const bool scratch = client_ != nullptr && client_->scratch(key);
@@ -72,7 +72,7 @@ void Pool::copy_out(FrameIndex frame, Waiting waiting, WriteBatch& batch) {
     info.changed_since_copy.store(false, std::memory_order_relaxed);
     seal_image(image, page_bytes(), salt_);
   }
-  word_of(bytes).store(latched.word, std::memory_order_release);   // the cooling mark as it was
+  word_of(bytes).store(latched.word, std::memory_order_release);  // the cooling mark as it was
 }
 
 Result<void> Pool::store(WriteBatch& batch) {
@@ -101,10 +101,11 @@ Result<void> Pool::write_in_place(std::span<const WriteBatch::Entry> entries, bo
       transfers[count] = {std::uint64_t{page_of(entries[count].key)} << page_shift_, entries[count].image, page_bytes()};
     }
     io::File* file = files_.find(number);
-    PLIMSOLL_CHECK(file != nullptr);   // its pages would have gone with it
+    PLIMSOLL_CHECK(file != nullptr);  // its pages would have gone with it
     if (!file->write_batch(std::span(transfers).first(count))) {
       for (const io::Transfer& transfer : std::span(transfers).first(count)) {
-        if (transfer.error != 0) return fail_os(transfer.error, "writing page {} of file {}", transfer.offset >> page_shift_, number);
+        if (transfer.error != 0)
+          return fail_os(transfer.error, "writing page {} of file {}", transfer.offset >> page_shift_, number);
       }
     }
     metrics_.add(Counter::pages_written, count);
@@ -121,7 +122,7 @@ void Pool::finish(const WriteBatch::Entry& entry, bool stored, After after) {
   Latched latched;
   for (Backoff backoff; !(latched = try_latch_word(entry.frame)); backoff.pause()) {
     if (info.state.load(std::memory_order_acquire) == FrameState::used) continue;
-    info.writing.store(false, std::memory_order_release);   // discarded meanwhile
+    info.writing.store(false, std::memory_order_release);  // discarded meanwhile
     return;
   }
   const bool unchanged = !info.changed_since_copy.load(std::memory_order_relaxed);

@@ -23,13 +23,15 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   written_bytes_max_ = options.written_bytes_max;
   lock_wait_ns_ = options.lock_deadline ? to_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
   context_.set_cap(options.memory_bytes_max);
-  view_ = {&engine_.registry, 0, 0, read_only_};
+  view_ = {&engine_.registry, 0, 0, false};
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
   if (options.as_of) {
     PLIMSOLL_TRY(engine_.registry.take_snapshot_at(slot_, *options.as_of));
     view_.snapshot = options.as_of->value;
   } else {
-    view_.snapshot = engine_.registry.take_snapshot(slot_, read_only_).value;
+    // After a log error nothing may be read that could be lost.
+    view_.read_only = read_only_ || engine_.log.failed();
+    view_.snapshot = engine_.registry.take_snapshot(slot_, view_.read_only).value;
   }
   read_position_ = read_only_ ? Lsn{} : engine_.log.end();
   return {};
@@ -56,18 +58,25 @@ void TransactionImpl::end(bool committed) {
   context_.reset();
 }
 
+// The owner's abort. After an error the transaction is parked and the background goes on; readers step over its marks meanwhile.
 Result<void> TransactionImpl::abort() {
   slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
-  Result<void> outcome = revert_all();
-  engine_.registry.drop_snapshot(slot_);
-  if (!outcome) return outcome;   // the background reverter goes on; readers step over the marks meanwhile
-  const bool reaped = registry::status_of(slot().control.load()) == Status::reaped;
+  PLIMSOLL_TRY(revert_all());
   id_ = TxnId{};
-  if (!reaped) {
-    end(false);
-    engine_.registry.release(slot_);
-  }
+  end(false);
+  engine_.registry.release(slot_);
   return {};
+}
+
+// On the owner's behalf: this thread has taken the control word to `reverting`.
+void TransactionImpl::revert_and_park() {
+  slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
+  const auto reverted = revert_all();
+  engine_.registry.drop_snapshot(slot_);
+  std::uint64_t control = slot().control.load(std::memory_order_acquire);
+  PLIMSOLL_CHECK(registry::status_of(control) == Status::reverting);
+  while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked))) {}
+  if (reverted) release_if_done();
 }
 
 // Restores every record that the aborted transaction changed, and tells the log when that is done.
@@ -93,13 +102,32 @@ Result<void> TransactionImpl::revert_all() {
   return {};
 }
 
-void TransactionImpl::finish_handle() {
-  const Status status = registry::status_of(slot().control.load(std::memory_order_acquire));
-  if (status == Status::reaped) {
-    if (needs_revert_) return;   // the background reverter still works on it, and releases the slot
-    end(false);
-    engine_.registry.release(slot_);
-  }
+// A transaction that was ended on its owner's behalf keeps its slot until the owner lets go and everything is reverted.
+void TransactionImpl::finish_handle(std::uint64_t id) {
+  std::uint64_t control = slot().control.load(std::memory_order_acquire);
+  do {
+    const Status status = registry::status_of(control);
+    if (slot().id.load() != id || (status != Status::reverting && status != Status::parked)) return;
+  } while (!slot().control.compare_exchange_weak(control, control | registry::handle_gone_bit));
+  release_if_done();
+}
+
+bool TransactionImpl::release_if_done() {
+  std::uint64_t control = slot().control.load(std::memory_order_acquire);
+  if (registry::status_of(control) != Status::parked || (control & registry::handle_gone_bit) == 0 || needs_revert_.load()) return false;
+  if (!slot().control.compare_exchange_strong(control, registry::with_status(control, Status::committing))) return false;
+  id_ = TxnId{};
+  end(false);
+  engine_.registry.release(slot_);
+  return true;
+}
+
+bool TransactionImpl::retry_revert() {
+  std::uint64_t control = slot().control.load(std::memory_order_acquire);
+  if (registry::status_of(control) != Status::parked || !needs_revert_.load()) return false;
+  if (!slot().control.compare_exchange_strong(control, registry::with_status(control, Status::reverting))) return false;
+  revert_and_park();
+  return !needs_revert_.load();
 }
 
 Result<void> TransactionImpl::prepare(Bytes global_id) {
@@ -111,14 +139,19 @@ Result<void> TransactionImpl::prepare(Bytes global_id) {
   log::Writer writer(payload);
   log::write_ending(writer, {id_, last_entry(), global_id});
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(writer.size()), log::Log::Priority::normal, engine_.time.monotonic_ns() + lock_wait_ns_));
-  slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
   global_id_bytes_ = global_id.size();
-  const auto span = engine_.log.append(credit, log::Kind::prepare, writer.view());
-  if (auto flushed = engine_.log.flush_to(span.end); !flushed) return flushed;
-  slot().state.store(TransactionState::prepared, std::memory_order_seq_cst);
+  slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
+  log::Log::Span span;
+  {
+    MutexLock lock(engine_.registry.commit_mutex());   // a checkpoint sees the state together with the record
+    span = engine_.log.claim(credit, writer.size());
+    slot().state.store(TransactionState::prepared, std::memory_order_seq_cst);
+  }
+  const std::string_view piece = writer.view();
+  engine_.log.fill(span, log::Kind::prepare, std::span(&piece, 1));
   slot().deadline_ns.store(0, std::memory_order_relaxed);   // only its coordinator ends it now
   engine_.registry.drop_snapshot(slot_);
-  return {};
+  return engine_.log.flush_to(span.end);
 }
 
 void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
@@ -133,18 +166,16 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
 }
 
 Result<void> TransactionImpl::abort_prepared() {
-  slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
-  PLIMSOLL_TRY(revert_all());
-  PLIMSOLL_TRY(engine_.log.flush_to(engine_.log.end()));
-  end(false);
-  id_ = TxnId{};
-  engine_.registry.release(slot_);
-  return {};
+  if (auto aborted = abort(); !aborted) {   // decided all the same: the background goes on
+    std::uint64_t control = slot().control.load();
+    while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked) | registry::handle_gone_bit)) {}
+    return aborted;
+  }
+  return engine_.log.flush_to(engine_.log.end());
 }
 
 bool TransactionImpl::release_if_lingering(std::uint64_t oldest) {
-  if (!lingering_ || slot().timestamp.load() > oldest) return false;
-  lingering_ = false;
+  if (slot().timestamp.load() > oldest || !lingering_.exchange(false)) return false;
   engine_.registry.release(slot_);
   return true;
 }

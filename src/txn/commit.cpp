@@ -31,7 +31,7 @@ Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* do
 }
 
 void TransactionImpl::release_committed() {
-  const bool linger = lingering_.exchange(false);
+  const bool linger = std::exchange(keeps_marks_, false);
   end(true);
   id_ = TxnId{};
   if (!linger) {
@@ -86,7 +86,7 @@ void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
   }
   engine_.versions.close_lane(lane_);
   engine_.versions.finish_lane(lane_, timestamp.value, false);
-  if (!all) lingering_ = !engine_.registry.commit_table().insert(id_, timestamp);
+  if (!all) keeps_marks_ = !engine_.registry.commit_table().insert(id_, timestamp);
   slot().state.store(TransactionState::committed, std::memory_order_seq_cst);
   engine_.registry.wake_waiters(slot_);
 }
@@ -107,10 +107,15 @@ bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn com
   return true;
 }
 
+// The control word is this thread's (TransactionManager::take_prepared).
 Result<Timestamp> TransactionImpl::commit_prepared() {
   Timestamp timestamp{};
   Lsn position{};
-  PLIMSOLL_TRY(commit_writes(timestamp, position));
+  if (auto decided = commit_writes(timestamp, position); !decided) {
+    std::uint64_t control = slot().control.load();
+    while (!slot().control.compare_exchange_weak(control, registry::with_status(control, registry::Status::idle))) {}
+    return std::unexpected(decided.error());
+  }
   release_committed();
   PLIMSOLL_TRY(engine_.log.flush_to(position));
   return timestamp;

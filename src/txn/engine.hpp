@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 
+#include "base/fork_guard.hpp"
 #include "base/hybrid_clock.hpp"
 #include "base/metrics.hpp"
 #include "btree/trees.hpp"
@@ -42,7 +43,7 @@ struct Engine {
   std::uint64_t lock_deadline_ns;
   AsyncCommits* async_commits = nullptr; // set by the transaction manager
   std::function<std::string(TreeId)> table_name{};   // for messages; empty: not an open table
-  std::function<Result<void>()> usable{};          // an error after fork
+  ForkGuard fork_guard{};
   std::atomic<bool> data_unsynced{false};          // large values were written since the last sync of the data file
 };
 

@@ -44,54 +44,60 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
   return &transaction;
 }
 
+// The control word is loaded before the id: if the id still is ours then, so is that control word, and a compare-and-swap on it cannot hit a
+// later transaction of the slot.
 Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64_t id) {
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
-    if (slot.id.load(std::memory_order_acquire) != id)
-      return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
-    if (status_of(control) == Status::reaped)
-      return fail(ErrorCode::transaction_timeout, "transaction {} was ended because of its deadline or a kill; what it wrote is undone", id);
-    if (status_of(control) != Status::idle)
-      return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
+    if (slot.id.load(std::memory_order_acquire) != id) return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
+    const Status status = status_of(control);
+    if (status == Status::reverting || status == Status::parked)
+      return fail(ErrorCode::transaction_timeout, "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id);
+    if (status != Status::idle) return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
     if (slot.control.compare_exchange_weak(control, with_status(control, Status::in_operation), std::memory_order_acq_rel)) break;
   }
-  const TransactionState state = slot.state.load(std::memory_order_relaxed);
-  if (state == TransactionState::active) return {};
+  if (slot.state.load(std::memory_order_relaxed) == TransactionState::active) return {};
   leave(transaction, id);
-  return fail(ErrorCode::transaction_aborted, "transaction {} is {}", id, state == TransactionState::prepared ? "prepared: its coordinator ends it" : "ending");
+  return fail(ErrorCode::transaction_aborted, "transaction {} is prepared: its coordinator ends it", id);
 }
 
 void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
   registry::Slot& slot = transaction.slot();
-  if (slot.id.load(std::memory_order_acquire) != id) return;   // the operation ended it
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
-    const bool reap = (control & registry::killed_bit) != 0 && slot.state.load() == TransactionState::active;
-    const Status next = reap ? Status::reaped : Status::idle;
+    if (slot.id.load(std::memory_order_acquire) != id || status_of(control) != Status::in_operation) return;   // the operation ended it
+    const TransactionState state = slot.state.load(std::memory_order_acquire);
+    Status next = Status::idle;
+    if (state == TransactionState::aborted) next = Status::parked;   // an abort that could not be carried out yet
+    if (state == TransactionState::active && (control & registry::killed_bit) != 0) next = Status::reverting;
     if (!slot.control.compare_exchange_weak(control, with_status(control, next), std::memory_order_acq_rel)) continue;
-    if (reap) {
-      transaction.engine().metrics.add(Counter::transactions_reaped);
-      if (auto aborted = transaction.abort(); !aborted) return;   // the background reverter goes on
-    }
+    if (next != Status::reverting) return;
+    transaction.engine().metrics.add(Counter::transactions_reaped);
+    transaction.revert_and_park();
     return;
   }
 }
 
-// Takes an idle transaction from its owner and aborts it.
-bool TransactionManager::reap(TransactionImpl& transaction) {
-  registry::Slot& slot = transaction.slot();
-  std::uint64_t control = slot.control.load(std::memory_order_acquire);
-  if (slot.state.load() != TransactionState::active || status_of(control) != Status::idle) return false;
-  if (!slot.control.compare_exchange_strong(control, with_status(control, Status::reaped), std::memory_order_acq_rel)) return false;
+// Takes an idle transaction from its owner, if it still is the one that was killed, and aborts it.
+bool TransactionManager::reap(TxnId id) {
+  const auto control = engine_.registry.kill(id);
+  if (!control || status_of(*control) != Status::idle) return false;
+  registry::Slot& slot = engine_.registry.slot(registry::slot_of(id));
+  std::uint64_t expected = *control;
+  if (slot.state.load() != TransactionState::active) return false;
+  if (!slot.control.compare_exchange_strong(expected, with_status(expected, Status::reverting), std::memory_order_acq_rel)) return false;
   engine_.metrics.add(Counter::transactions_reaped);
-  if (auto aborted = transaction.abort(); !aborted) return true;   // readers step over its marks until the reverter gets through
+  transactions()[registry::slot_of(id)].revert_and_park();
   return true;
 }
 
 Result<void> TransactionManager::kill(TxnId id) {
-  if (!engine_.registry.kill(id)) return fail(ErrorCode::not_found, "no running transaction {} that could be killed", id.value);
-  reap(transactions()[registry::slot_of(id)]);
+  const registry::SlotIndex index = registry::slot_of(id);
+  const bool running = index < engine_.registry.slot_count() && engine_.registry.slot(index).id.load() == id.value &&
+                       engine_.registry.slot(index).state.load() == TransactionState::active;
+  if (!running) return fail(ErrorCode::not_found, "no running transaction {} that could be killed", id.value);
+  reap(id);   // or, inside an operation, it aborts itself
   return {};
 }
 
@@ -101,20 +107,23 @@ bool TransactionManager::abort_all() {
     registry::Slot& slot = engine_.registry.slot(i);
     const std::uint64_t id = slot.id.load(std::memory_order_acquire);
     if (id == 0 || slot.state.load() == TransactionState::prepared) continue;
-    if (status_of(slot.control.load()) == Status::in_operation) engine_.registry.kill(TxnId{id});
-    reap(transactions()[i]);
+    reap(TxnId{id});
     const Status status = status_of(slot.control.load());
-    quiet &= slot.id.load() == 0 || status == Status::reaped || status == Status::committing;
+    quiet &= slot.id.load() == 0 || status == Status::parked || slot.state.load() == TransactionState::committed;
   }
   return quiet;
 }
 
-TransactionImpl* TransactionManager::find_prepared(Bytes global_id) {
+// The prepared transaction of this global id, for its end; nobody else gets it meanwhile.
+Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
-    const registry::Slot& slot = engine_.registry.slot(i);
-    if (slot.id.load() != 0 && slot.state.load() == TransactionState::prepared && transactions()[i].global_id() == global_id) return &transactions()[i];
+    registry::Slot& slot = engine_.registry.slot(i);
+    std::uint64_t control = slot.control.load(std::memory_order_acquire);
+    if (slot.id.load() == 0 || slot.state.load() != TransactionState::prepared || transactions()[i].global_id() != global_id) continue;
+    if (status_of(control) == Status::idle && slot.control.compare_exchange_strong(control, with_status(control, Status::in_operation))) return &transactions()[i];
+    return fail(ErrorCode::busy, "the prepared transaction \"{}\" is being ended by another thread", global_id);
   }
-  return nullptr;
+  return fail(ErrorCode::not_found, "no prepared transaction with the global id \"{}\"", global_id);
 }
 
 std::vector<TransactionInfo> TransactionManager::list() const {
@@ -133,11 +142,11 @@ bool TransactionManager::run_background(const std::function<void(TxnId, const ch
     if (!id) continue;
     TransactionImpl& transaction = transactions()[i];
     const std::uint64_t deadline = slot.deadline_ns.load(std::memory_order_relaxed);
-    if (deadline != 0 && now >= deadline && slot.state.load() == TransactionState::active && engine_.registry.kill(id) && reap(transaction)) {
+    if (deadline != 0 && now >= deadline && slot.state.load() == TransactionState::active && reap(id)) {
       reaped(id, "its deadline passed");
       worked = true;
     }
-    if (status_of(slot.control.load()) == Status::reaped && transaction.needs_revert()) worked |= transaction.revert_all().has_value();
+    worked |= transaction.retry_revert();
     if (slot.state.load() == TransactionState::committed) worked |= transaction.release_if_lingering(oldest);
   }
   return free_garbage() || worked;

@@ -30,7 +30,7 @@ class TransactionManager {
   Result<void> kill(TxnId id);
   // Aborts everything that is idle or abandoned (close). What is inside an operation ends itself; false: something still runs.
   bool abort_all();
-  TransactionImpl* find_prepared(Bytes global_id);
+  Result<TransactionImpl*> take_prepared(Bytes global_id);
   std::vector<TransactionInfo> list() const;
 
   // One round of background work; true if something was done. `reaped` hears of each transaction that was ended.
@@ -39,7 +39,7 @@ class TransactionManager {
  private:
   explicit TransactionManager(Engine& engine) : engine_(engine) {}
   TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
-  bool reap(TransactionImpl& transaction);
+  bool reap(TxnId id);
   bool free_garbage();
   bool free_extent(const Extent& extent, Bytes key, std::span<char> payload);
 

@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "txn/transaction.hpp"
+#include "version/pinned_entry.hpp"
 
 namespace plimsoll::txn {
 
@@ -17,12 +18,13 @@ struct EntryCopy {
   alignas(8) std::array<char, storage::page_header_bytes + storage::page_bytes_max / 4 + 256> bytes;
 };
 
-Result<void> copy_entry(storage::Pool& pool, std::uint64_t address, EntryCopy& copy) {
+Result<void> copy_entry(storage::Pool& pool, std::uint64_t address, EntryCopy& copy, version::PinnedEntry& pinned) {
   PLIMSOLL_ASSIGN(storage::ExclusivePage page, pool.latch(version::page_of(address)));
   const version::Entry entry = version::read_entry(page.bytes(), pool.page_bytes(), version::offset_of(address));
   if (entry.bytes == 0 || (entry.entry_flags & version::entry_filled) == 0 || storage::page_header_bytes + entry.bytes > copy.bytes.size())
     return fail(ErrorCode::corruption, "version file {}, page {}: no entry at offset {}", version::incarnation_of(address),
                 storage::page_of(version::page_of(address)), version::offset_of(address));
+  pinned.hold(page);
   page_read(copy.bytes.data() + storage::page_header_bytes, page.bytes() + version::offset_of(address), entry.bytes);
   copy.entry = version::read_entry(copy.bytes.data(), static_cast<std::uint32_t>(storage::page_header_bytes + entry.bytes), storage::page_header_bytes);
   return {};
@@ -73,10 +75,18 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
   return doomed;
 }
 
+// Under the leaf's latch: the collector may have changed the pointer since the entry was copied. The page is pinned.
+std::uint64_t TransactionImpl::previous_version(std::uint64_t address) {
+  storage::ExclusivePage page = engine_.pool.latch_resident(version::page_of(address));
+  PLIMSOLL_CHECK(page);
+  return version::read_entry(page.bytes(), engine_.pool.page_bytes(), version::offset_of(address)).previous;
+}
+
 // Answers the entry before it.
 Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
   EntryCopy copy;
-  PLIMSOLL_TRY(copy_entry(engine_.pool, address, copy));
+  version::PinnedEntry pinned_entry(engine_.pool);
+  PLIMSOLL_TRY(copy_entry(engine_.pool, address, copy, pinned_entry));
   const version::Entry& entry = copy.entry;
   PLIMSOLL_CHECK(entry.writer == id_);
   const TreeId tree{entry.tree};
@@ -104,6 +114,7 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
   if (leaf.found() && leaf.record().stamp() == registry::mark_of(id_) && leaf.record().previous() == address) {
     update.leaf = storage::page_of(leaf.page().key());
     update.leaf_before_lsn = leaf.page().lsn().value;
+    update.after_previous = previous_version(address);
     leaf.page().will_change(engine_.log.end());
     MapPages maps(engine_.space, {std::span(doomed.extent).first(doomed.count), pinned});
     maps.begin(engine_.log.end());
@@ -114,9 +125,10 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
     if (entry.absent()) {
       leaf.erase();
     } else {
-      leaf.put(entry.key, {entry.stamp, entry.previous, entry.flags, entry.value});
+      leaf.put(entry.key, {entry.stamp, update.after_previous, entry.flags, entry.value});
     }
     leaf.page().set_lsn(span.end);
+    last_entry_.store(entry.previous_entry, std::memory_order_release);   // before anybody can see the record without its mark
     maps.clear_bits(span.end);
     engine_.metrics.add(Counter::records_reverted);
     if (engine_.versions.ours(address)) engine_.versions.dead(address, entry.bytes);

@@ -76,7 +76,10 @@ class TransactionImpl {
   std::uint64_t write_count() const { return write_count_; }
   bool needs_revert() const { return needs_revert_; }
   void set_lock_deadline(std::uint64_t wait_ns) { lock_wait_ns_ = wait_ns; }
-  void finish_handle();   // the owner's handle is gone: releases the slot (and aborts what is still running)
+  void revert_and_park();
+  void finish_handle(std::uint64_t id);   // the owner's handle is gone
+  bool release_if_done();
+  bool retry_revert();
 
  private:
   friend class CursorImpl;
@@ -157,6 +160,7 @@ class TransactionImpl {
   Result<void> revert_to(std::uint64_t target);
   void finish_reverted(std::uint64_t kept);
   Result<std::uint64_t> revert_entry(std::uint64_t address);
+  std::uint64_t previous_version(std::uint64_t address);
   Result<LargeValue> doomed_extents(const version::Entry& entry, std::uint64_t address,
                                     std::array<storage::Reservation, extents_max>& pinned);
 
@@ -166,8 +170,9 @@ class TransactionImpl {
   TxnId id_{};
   version::View view_;
   Isolation isolation_ = Isolation::snapshot;
-  bool read_only_ = false, durable_ = true, needs_revert_ = false;
-  std::atomic<bool> lingering_{false};
+  bool read_only_ = false, durable_ = true;
+  std::atomic<bool> needs_revert_{false}, lingering_{false};
+  bool keeps_marks_ = false;     // committed, but some marks are looked up in this slot
   Lsn read_position_{};          // everything read was committed by records below (rule 15)
   std::atomic<std::uint64_t> last_entry_{0};
   std::uint64_t entries_ = 0;    // entries in the chain

@@ -1,6 +1,7 @@
 #include "version/chain.hpp"
 
 #include "base/check.hpp"
+#include "version/pinned_entry.hpp"
 
 namespace plimsoll::version {
 
@@ -9,30 +10,6 @@ namespace {
 constexpr std::uint64_t undecided = ~std::uint64_t{0};   // the end of a version whose successor has not committed
 constexpr int touch_steps_max = 4;
 
-// Keeps the page that holds the pointer into the next entry in its frame, so that a change decided on can be carried out.
-class PinnedHolder {
- public:
-  explicit PinnedHolder(storage::Pool& pool) : pool_(pool) {}
-  ~PinnedHolder() { drop(); }
-  bool hold(std::uint64_t address) {
-    drop();
-    if (address == 0) return true;
-    storage::ExclusivePage page = pool_.latch_resident(page_of(address));
-    if (!page) return false;
-    pool_.pin(page);
-    frame_ = page.frame();
-    return true;
-  }
-
- private:
-  void drop() {
-    if (frame_ != storage::no_frame) pool_.unpin(frame_);
-    frame_ = storage::no_frame;
-  }
-  storage::Pool& pool_;
-  storage::FrameIndex frame_ = storage::no_frame;
-};
-
 }  // namespace
 
 // Reads an entry whose version ends at `until`; garbage is marked dead and uncounted at once, and the caller must unlink it.
@@ -40,6 +17,9 @@ Chains::Step Chains::look(std::uint64_t address, std::uint64_t until) {
   Step step;
   storage::ExclusivePage page = pool_.latch_resident(page_of(address));
   if (!page) return step;
+  // Only now: a segment that was freed and used again before the page was latched was so under an `oldest` that is visible by now.
+  step.ended = until <= registry_.snapshots().oldest();
+  if (step.ended) return step;
   const Entry entry = read_entry(page.bytes(), pool_.page_bytes(), offset_of(address));
   PLIMSOLL_CHECK(entry.bytes != 0 && (entry.entry_flags & entry_filled) != 0 && (entry.entry_flags & entry_dead) == 0);
   step.resident = true;
@@ -61,6 +41,7 @@ std::uint64_t Chains::prune_below(std::uint64_t stamp, std::uint64_t previous) {
     if (until <= registry_.snapshots().oldest() || !store_.ours(previous)) return 0;
     if (steps == touch_steps_max) return previous;
     const Step version = look(previous, until);
+    if (version.ended) return 0;
     if (!version.garbage) return previous;
     if (!version.intermediate) until = version.stamp;
     previous = version.previous;
@@ -72,6 +53,7 @@ std::uint64_t Chains::prune_below(std::uint64_t stamp, std::uint64_t previous) {
 void Chains::set_pointer(btree::LatchedLeaf& leaf, std::uint64_t holder, std::uint64_t to) {
   if (holder == 0) {
     leaf.page().will_change(log_.end());
+    leaf.page().raise_flush_limit(log_.end());   // what was unlinked belongs to a commit that must be durable first
     leaf.set_header(leaf.record().stamp(), to);
     return;
   }
@@ -79,6 +61,7 @@ void Chains::set_pointer(btree::LatchedLeaf& leaf, std::uint64_t holder, std::ui
   storage::ExclusivePage page = pool_.latch_resident(page_of(holder));
   PLIMSOLL_CHECK(page);   // pinned
   page.will_change(log_.end());
+  page.raise_flush_limit(log_.end());
   set_previous(page.bytes(), offset_of(holder), to);
 }
 
@@ -105,7 +88,7 @@ void Chains::move_entry(std::uint64_t from, const Reserved& to, std::uint64_t un
 
 Chains::Swept Chains::sweep(btree::LatchedLeaf& leaf, std::uint64_t move, const Reserved& room) {
   Swept swept;
-  PinnedHolder pinned(pool_), moving(pool_);
+  PinnedEntry pinned(pool_), moving(pool_);
   const auto newest = resolve(registry_, leaf.record().stamp());
   std::uint64_t until = newest.kind == Resolved::Kind::timestamp ? newest.timestamp : undecided;
   std::uint64_t holder = 0, address = leaf.record().previous();
@@ -113,6 +96,7 @@ Chains::Swept Chains::sweep(btree::LatchedLeaf& leaf, std::uint64_t move, const 
     if (address == move && !moving.hold(address)) return {false, page_of(address), swept.moved, swept.kept};
     if (!pinned.hold(holder)) return {false, page_of(holder), swept.moved, swept.kept};
     const Step version = look(address, until);
+    if (version.ended) break;
     if (!version.resident) return {false, page_of(address), swept.moved, swept.kept};
     const bool undo = until == undecided;   // entries of an unfinished transaction stay where they are
     if (version.garbage) {

@@ -35,7 +35,7 @@ class Chains {
 
  private:
   struct Step {
-    bool resident = false, garbage = false, intermediate = false;
+    bool resident = false, ended = false, garbage = false, intermediate = false;
     std::uint64_t stamp = 0, previous = 0;
   };
   Step look(std::uint64_t address, std::uint64_t until);

@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "base/fail.hpp"
+#include "version/stamping.hpp"
 
 namespace plimsoll::version {
 
@@ -78,12 +80,25 @@ bool Collector::for_each_entry(SegmentIndex index, Each each) {
   return true;
 }
 
+// Also stamps what the entries' transactions left marked: big transactions do not stamp at commit.
 bool Collector::purge_tombstones(SegmentIndex index) {
+  std::uint32_t stamped_leaf = 0;
   const bool done = for_each_entry(index, [&](std::uint64_t, const Entry& entry) {
+    if (entry.leaf != stamped_leaf) stamp(storage::data_page(stamped_leaf = entry.leaf));
     if ((entry.entry_flags & entry_after_deleted) == 0) return true;
     return purge(TreeId{entry.tree}, entry.key).has_value();
   });
   return done;
+}
+
+void Collector::stamp(storage::PageKey leaf) {
+  storage::ExclusivePage page = pool_.latch_resident(leaf);
+  if (!page) return;
+  const std::size_t stamped = stamp_leaf(page.bytes(), registry_);
+  if (stamped == 0) return;
+  page.will_change(log_.end());
+  page.raise_flush_limit(log_.end());
+  metrics_.add(Counter::records_stamped, stamped);
 }
 
 Result<bool> Collector::purge(TreeId tree, Bytes key) {
@@ -94,7 +109,8 @@ Result<bool> Collector::purge(TreeId tree, Bytes key) {
   if (!leaf) return std::unexpected(leaf.error());
   if (!leaf->found() || (leaf->record().flags & btree::flag_deleted) == 0) return false;
   const auto stamp = resolve(registry_, leaf->record().stamp());
-  if (stamp.kind != Resolved::Kind::timestamp || stamp.timestamp > registry_.snapshots().oldest()) return false;
+  if (stamp.kind != Resolved::Kind::timestamp) return fail(ErrorCode::busy, "a running transaction has changed the deleted record");   // it may bring it back
+  if (stamp.timestamp > registry_.snapshots().oldest()) return false;
   btree::StructureChange change(log_, *credit, payload);
   change.begin(leaf->page());
   leaf->erase();

@@ -27,6 +27,7 @@ class Collector {
   template <class Each>
   bool for_each_entry(SegmentIndex index, Each each);
   bool purge_tombstones(SegmentIndex index);
+  void stamp(storage::PageKey leaf);
   bool sweep_segment(SegmentIndex index);
   bool sweep_entry(std::uint64_t address, const Entry& entry, bool move);
 

@@ -80,6 +80,7 @@ Result<void> Store::next_page(PrivateLane& lane) {
   lane.frame = page.frame();
   lane.offset = storage::page_header_bytes;
   page.will_change(log_.end());   // it must come back from the file even if no entry is ever filled in
+  page.raise_flush_limit(log_.end());   // rule 11: what made the space free must be durable before it is written over
   pages_in_use_.fetch_add(1, std::memory_order_relaxed);
   metrics_.add(Counter::version_pages_allocated);
   return {};

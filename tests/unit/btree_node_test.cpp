@@ -39,13 +39,16 @@ rc::Gen<std::string> any_key(std::size_t bytes_max) {
     return rc::gen::mapcat(rc::gen::inRange<std::size_t>(0, most + 1),
                            [=](std::size_t n) { return rc::gen::container<std::string>(n, letters); });
   };
-  const auto prefix = rc::gen::element<std::string>("", "k", "prefix", "seven77", "eight888", std::string(60, 'p'), std::string(200, 'q'));
-  return rc::gen::map(rc::gen::tuple(prefix, tail(8), rc::gen::weightedOneOf<std::string>({{9, rc::gen::just(std::string())}, {1, tail(bytes_max)}})),
-                      [=](const std::tuple<std::string, std::string, std::string>& t) {
-                        auto key = std::get<0>(t) + std::get<1>(t) + std::get<2>(t);
-                        if (key.empty()) key = "x";
-                        return key.substr(0, bytes_max);
-                      });
+  const auto prefix =
+      rc::gen::element<std::string>("", "k", "prefix", "seven77", "eight888", std::string(60, 'p'), std::string(200, 'q'));
+  return rc::gen::map(
+      rc::gen::tuple(prefix, tail(8),
+                     rc::gen::weightedOneOf<std::string>({{9, rc::gen::just(std::string())}, {1, tail(bytes_max)}})),
+      [=](const std::tuple<std::string, std::string, std::string>& t) {
+        auto key = std::get<0>(t) + std::get<1>(t) + std::get<2>(t);
+        if (key.empty()) key = "x";
+        return key.substr(0, bytes_max);
+      });
 }
 
 std::uint32_t any_page_bytes() { return *rc::gen::element<std::uint32_t>(4096, 8192, 16384, 32768); }
@@ -79,7 +82,9 @@ bool put(char* leaf, Model& model, const std::string& key, const std::string& va
   return true;
 }
 
-std::string any_value(std::size_t most) { return std::string(draw(rc::gen::inRange<std::size_t>(0, most)), *rc::gen::element('v', '\0', 'w')); }
+std::string any_value(std::size_t most) {
+  return std::string(draw(rc::gen::inRange<std::size_t>(0, most)), *rc::gen::element('v', '\0', 'w'));
+}
 
 void random_changes(char* leaf, Model& model, std::size_t steps) {
   const std::uint32_t page_bytes = Node(leaf).page_bytes();
@@ -219,6 +224,30 @@ TEST(BtreeNode, AForeignKeyIsSplitAway) {
   EXPECT_EQ(choose_split(page->bytes, "a", buffer).at, 0);
 }
 
+// The worked example of docs/file-format-nodes.md.
+TEST(BtreeNode, IsLaidOutAsDocumented) {
+  const auto page = std::make_unique<Page>();
+  format_node(page->bytes, 4096, 0, 7);
+  leaf_put(page->bytes, "account/17", {1, 0, 0, "a"});
+  leaf_put(page->bytes, "account/18", {1, 0, 0, "bb"});
+  write_node(page->bytes, whole(page->bytes));
+  const Node node(page->bytes);
+  const auto u16 = [&](std::size_t at) { return page_load<std::uint16_t>(page->bytes + at); };
+  EXPECT_EQ(page_load<std::uint64_t>(page->bytes + 32), 0x006163636F756E74u);
+  EXPECT_EQ(u16(40), 2);
+  EXPECT_EQ(u16(44), 4032);
+  EXPECT_EQ(u16(46), 0);
+  EXPECT_EQ(u16(48), 9);
+  EXPECT_EQ(u16(52), 0xFFFF);
+  EXPECT_EQ(u16(56), 0xFFFF);
+  EXPECT_EQ(u16(60), 4080);
+  EXPECT_EQ(std::string(page->bytes + 4080, 9), "account/1");
+  EXPECT_EQ(page_load<std::uint32_t>(page->bytes + 128), 0x37000000u);
+  EXPECT_EQ(page_load<std::uint32_t>(page->bytes + 132), 0x38000000u);
+  EXPECT_EQ(u16(128 + 4u * node.capacity()), 4056);
+  EXPECT_EQ(u16(130 + 4u * node.capacity()), 4032);
+}
+
 TEST(BtreeNode, AnImageBringsBackTheWholeNode) {
   const auto page = std::make_unique<Page>(), other = std::make_unique<Page>();
   format_node(page->bytes, 8192, 0, 7);
@@ -240,7 +269,9 @@ TEST(BtreeNode, RedoRefusesWhatDoesNotFitThePage) {
   const auto leaf = std::make_unique<Page>(), inner = std::make_unique<Page>();
   format_node(leaf->bytes, 4096, 0, 7);
   format_inner(inner->bytes, 4096, 1, 7, {5, 0});
-  const auto refused = [](char* page, log::Action action, std::string_view data) { return !redo_action(page, 4096, {0, 0, action, data}); };
+  const auto refused = [](char* page, log::Action action, std::string_view data) {
+    return !redo_action(page, 4096, {0, 0, action, data});
+  };
   EXPECT_TRUE(refused(leaf->bytes, log::Action::leaf_erase, "absent"));
   EXPECT_TRUE(refused(leaf->bytes, log::Action::inner_insert, std::string_view("\1\0\0\0k", 5)));
   EXPECT_TRUE(refused(leaf->bytes, log::Action::keep_first, std::string_view("\1\0k", 3)));
@@ -273,17 +304,24 @@ const Damage damages[] = {
        std::swap_ranges(at, at + 2, at + 2);
      },
      true},
-    {"fence moved", "a key lies above the upper fence", [](char* leaf, char*) { leaf[page_load<std::uint16_t>(leaf + node_at::upper)] = '\0'; }, true},
-    {"count raised", "a record lies outside of the heap", [](char* leaf, char*) { poke16(leaf + node_at::count, static_cast<std::uint16_t>(Node(leaf).count() + 1)); },
+    {"fence moved", "a key lies above the upper fence",
+     [](char* leaf, char*) { leaf[page_load<std::uint16_t>(leaf + node_at::upper)] = '\0'; }, true},
+    {"count raised", "a record lies outside of the heap",
+     [](char* leaf, char*) { poke16(leaf + node_at::count, static_cast<std::uint16_t>(Node(leaf).count() + 1)); }, true},
+    {"dead bytes wrong", "live and dead bytes do not add up to the heap",
+     [](char* leaf, char*) { poke16(leaf + node_at::dead, 8); }, true},
+    {"hint wrong", "a hint differs from its head",
+     [](char* leaf, char*) { page_store<std::uint32_t>(leaf + node_at::hints, 12345); }, true},
+    {"prefix word wrong", "its prefix word differs from its prefix", [](char* leaf, char*) { leaf[node_at::prefix_word + 7] ^= 1; },
      true},
-    {"dead bytes wrong", "live and dead bytes do not add up to the heap", [](char* leaf, char*) { poke16(leaf + node_at::dead, 8); }, true},
-    {"hint wrong", "a hint differs from its head", [](char* leaf, char*) { page_store<std::uint32_t>(leaf + node_at::hints, 12345); }, true},
-    {"prefix word wrong", "its prefix word differs from its prefix", [](char* leaf, char*) { leaf[node_at::prefix_word + 7] ^= 1; }, true},
-    {"record beyond the page", "a record lies outside of the heap", [](char* leaf, char*) { poke16(leaf + Node(leaf).offset_at(0), 8184); }, true},
-    {"capacity too large", "its arrays and its heap overlap", [](char* leaf, char*) { poke16(leaf + node_at::capacity, 1600); }, true},
+    {"record beyond the page", "a record lies outside of the heap",
+     [](char* leaf, char*) { poke16(leaf + Node(leaf).offset_at(0), 8184); }, true},
+    {"capacity too large", "its arrays and its heap overlap", [](char* leaf, char*) { poke16(leaf + node_at::capacity, 1600); },
+     true},
     {"child twice", "a child appears twice", [](char*, char* inner) { set_child(inner, 2, Node(inner).child_ref(1)); }, false},
     {"child missing", "a child has no page number", [](char*, char* inner) { set_child(inner, 2, {}); }, false},
-    {"first separator", "its first child has a separator", [](char*, char* inner) { page_store<std::uint32_t>(inner + Node::head_at(0), 1); }, false},
+    {"first separator", "its first child has a separator",
+     [](char*, char* inner) { page_store<std::uint32_t>(inner + Node::head_at(0), 1); }, false},
 };
 
 TEST(BtreeNode, TheCheckFindsEveryKindOfDamage) {

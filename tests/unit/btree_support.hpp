@@ -1,5 +1,5 @@
-// What the tests of trees share: a store of pages, space and log over a simulated disk, and the little that a transaction layer would do: one
-// logged record change at a time. Nothing is compared here; the tests do that.
+// What the tests of trees share: a store of pages, space and log over a simulated disk, and the little that a transaction layer
+// would do: one logged record change at a time. Nothing is compared here; the tests do that.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "btree/node.hpp"
+#include "btree/read_latch.hpp"
 #include "btree/trees.hpp"
 #include "io/simulation/simulated_file_system.hpp"
 
@@ -35,7 +36,8 @@ T taken(Result<T> result) {
 struct TreeFixture {
   static constexpr std::uint64_t log_begin = 16u << 20;
 
-  explicit TreeFixture(std::uint32_t page_bytes = 4096, std::size_t frames_max = 64, std::size_t budget_bytes = memory::MemoryBudget::least_bytes)
+  explicit TreeFixture(std::uint32_t page_bytes = 4096, std::size_t frames_max = 64,
+                       std::size_t budget_bytes = memory::MemoryBudget::least_bytes)
       : budget(budget_bytes) {
     EXPECT_TRUE(disk.make_directory("/log"));
     log::LogOptions options;
@@ -55,7 +57,8 @@ struct TreeFixture {
   }
 
   TreeId create_tree() {
-    auto credit = taken(log->reserve(log::record_bytes(StructureChange::bytes_max(pool->page_bytes())), log::Log::Priority::normal, 0));
+    auto credit =
+        taken(log->reserve(log::record_bytes(StructureChange::bytes_max(pool->page_bytes())), log::Log::Priority::normal, 0));
     auto frame = taken(pool->take_frame());
     auto reservation = taken(space->reserve(1));
     auto page = pool->create(std::move(frame), storage::data_page(reservation.first()));
@@ -73,12 +76,12 @@ struct TreeFixture {
 
   // One change of a latched leaf in one record.
   template <class F>
-  void change_leaf(LatchedLeaf& leaf, log::Credit& credit, log::Action action, std::string_view data, F&& f) {
-    std::vector<char> buffer(data.size() + 256);
+  void change_leaf(LatchedLeaf& leaf, log::Credit& credit, log::Action action, std::string_view what, F&& f) {
+    std::vector<char> buffer(what.size() + 256);
     StructureChange change(*log, credit, buffer);
     change.begin(leaf.page());
     f();
-    change.add(leaf.page(), action, data);
+    change.add(leaf.page(), action, what);
     change.finish();
   }
 
@@ -87,10 +90,15 @@ struct TreeFixture {
     if (!credit) return std::unexpected(credit.error());
     auto leaf = trees->latch_with_room(tree, key, value.size(), log::Log::Priority::normal, 0);
     if (!leaf) return std::unexpected(leaf.error());
-    std::string data(8 + 8 + 1 + 2 + key.size() + value.size(), '\0');
-    log::Writer(data).number<std::uint64_t>(stamp).number<std::uint64_t>(0).number<std::uint8_t>(0).number<std::uint16_t>(
-        static_cast<std::uint16_t>(key.size())).bytes(key).bytes(value);
-    change_leaf(*leaf, *credit, log::Action::leaf_put, data, [&] { leaf->put(key, {stamp, 0, 0, value}); });
+    std::string what(8 + 8 + 1 + 2 + key.size() + value.size(), '\0');
+    log::Writer(what)
+        .number<std::uint64_t>(stamp)
+        .number<std::uint64_t>(0)
+        .number<std::uint8_t>(0)
+        .number<std::uint16_t>(static_cast<std::uint16_t>(key.size()))
+        .bytes(key)
+        .bytes(value);
+    change_leaf(*leaf, *credit, log::Action::leaf_put, what, [&] { leaf->put(key, {stamp, 0, 0, value}); });
     return {};
   }
 
@@ -116,11 +124,15 @@ struct TreeFixture {
     for (;;) {
       const LeafPosition position = taken(trees->find(tree, key));
       std::optional<std::string> value;
-      if (position.record) {
-        value.emplace(position.record.value_bytes, '\0');
-        page_read(value->data(), position.record.value, value->size());
+      bool read = false;
+      if (const ReadLatch latch(*pool, position.page); latch) {
+        read = true;
+        if (position.record) {
+          value.emplace(position.record.value_bytes, '\0');
+          page_read(value->data(), position.record.value, value->size());
+        }
       }
-      if (position.page.still_valid()) return value;
+      if (read && position.page.still_valid()) return value;
     }
   }
 

@@ -1,4 +1,5 @@
-// Trees against std::map over a pool far smaller than the tree: inserts, replacements, deletes, merges, scans both ways, redo, freeing.
+// Trees against std::map over a pool far smaller than the tree: inserts, replacements, deletes, merges, scans both ways, redo,
+// freeing.
 #include <algorithm>
 
 #include "base/random.hpp"
@@ -28,7 +29,8 @@ Model scan(TreeFixture& f, TreeId tree, bool backward) {
   std::vector<char> buffer(f.pool->page_bytes());
   std::optional<std::string> at;
   for (;;) {
-    const LeafCopy leaf = taken(f.trees->copy_leaf(tree, at ? std::optional<Bytes>(*at) : std::nullopt, backward, buffer.data(), storage::Access::scan));
+    const LeafCopy leaf = taken(
+        f.trees->copy_leaf(tree, at ? std::optional<Bytes>(*at) : std::nullopt, backward, buffer.data(), storage::Access::scan));
     char key[key_bytes_limit];
     for (std::uint16_t i = 0; i < leaf.count(); ++i) {
       EXPECT_EQ(leaf.lower_bound(leaf.key(i, key)), i);
@@ -74,7 +76,7 @@ TEST_P(BtreeTreePages, HoldsWhatAMapHolds) {
       ASSERT_TRUE(put) << put.error().message();
       model[key] = value;
     }
-    if (step % 500 == 0) ASSERT_EQ(f.content(tree), model) << step;
+    if (step % 500 == 0) { ASSERT_EQ(f.content(tree), model) << step; }
   }
   EXPECT_EQ(f.content(tree), model);
   EXPECT_EQ(scan(f, tree, false), model);
@@ -134,7 +136,7 @@ TEST(BtreeTree, FindsManyKeysAtOnce) {
     for (std::size_t i = 0; i < keys.size(); ++i) {
       std::optional<std::string> value;
       if (out[i].record) value.emplace(out[i].record.value, out[i].record.value_bytes);
-      if (out[i].page.still_valid()) EXPECT_EQ(value, f.find(tree, keys[i]));
+      if (out[i].page.still_valid()) { EXPECT_EQ(value, f.find(tree, keys[i])); }
     }
   }
 }
@@ -151,13 +153,13 @@ TEST(BtreeTree, TakesALeafWithoutWaiting) {
     ASSERT_TRUE(leaf);
     EXPECT_TRUE(leaf.found());
     EXPECT_EQ(tree_of(leaf.page().bytes()), tree.value);
-    EXPECT_FALSE(f.trees->try_latch_at(page, position.page.frame, numbered(7)));   // latched
+    EXPECT_FALSE(f.trees->try_latch_at(page, position.page.frame, numbered(7)));  // latched
     EXPECT_FALSE(f.trees->try_latch_resident(tree, numbered(7)));
     leaf.set_header(77, 88);
     leaf.page().hint_changed();
   }
   EXPECT_FALSE(position.page.still_valid());
-  EXPECT_FALSE(f.trees->try_latch_at(page, position.page.frame, numbered(399)));   // another leaf's
+  EXPECT_FALSE(f.trees->try_latch_at(page, position.page.frame, numbered(399)));  // another leaf's
   EXPECT_FALSE(f.trees->try_latch_at(storage::data_page(tree.value), position.page.frame, numbered(7)));
   LatchedLeaf again = f.trees->try_latch_resident(tree, numbered(7));
   ASSERT_TRUE(again);
@@ -234,7 +236,7 @@ class Rebuilt {
     for (log::PageAction action; log::read_action(reader, action);) {
       if (action.action == log::Action::space_set || action.action == log::Action::space_clear) continue;
       char* page = page_at(action.page_key);
-      if (action.action != log::Action::image) EXPECT_EQ(storage::lsn_of(page).value, action.before_lsn);
+      if (action.action != log::Action::image) { EXPECT_EQ(storage::lsn_of(page).value, action.before_lsn); }
       EXPECT_TRUE(redo_action(page, page_bytes_, action)) << "action " << static_cast<int>(action.action);
       lsns_[action.page_key] = record.end.value;
       page_store<std::uint64_t>(page + storage::at::lsn, record.end.value);
@@ -288,13 +290,17 @@ TEST(BtreeTree, TheCheckFindsDamageBetweenNodes) {
     taken(f.trees->check(tree, [&](std::uint32_t, std::string_view what) { problems.emplace_back(what); }, {}, {}));
     return problems;
   };
-  const auto has = [](const std::vector<std::string>& problems, const char* what) { return std::ranges::find(problems, what) != problems.end(); };
+  const auto has = [](const std::vector<std::string>& problems, const char* what) {
+    return std::ranges::find(problems, what) != problems.end();
+  };
   EXPECT_TRUE(problems_after([](char*, char*) {}).empty());
-  EXPECT_TRUE(has(problems_after([](char*, char* child) { child[storage::at::level] = 3; }), "its level is not one below its parent's"));
+  EXPECT_TRUE(
+      has(problems_after([](char*, char* child) { child[storage::at::level] = 3; }), "its level is not one below its parent's"));
   EXPECT_TRUE(has(problems_after([](char*, char* child) { child[storage::at::tree] ^= 1; }), "it belongs to another tree"));
-  EXPECT_TRUE(has(problems_after([](char*, char* child) { page_store<std::uint16_t>(child + node_at::lower_bytes, no_fence); }),
+  EXPECT_TRUE(has(problems_after([](char*, char* child) { child[page_load<std::uint16_t>(child + node_at::lower)] = 'a'; }),
                   "its lower fence is not what its parent says"));
-  EXPECT_TRUE(has(problems_after([](char* root, char*) { root[Node(root).child_at(1)] = root[Node(root).child_at(0)]; }), "a child appears twice"));
+  EXPECT_TRUE(has(problems_after([](char* root, char*) { root[Node(root).child_at(1)] = root[Node(root).child_at(0)]; }),
+                  "a child appears twice"));
 }
 
 }  // namespace

@@ -22,8 +22,9 @@ std::string written(auto&& write, std::size_t room = 1u << 20) {
 }
 
 std::string text(std::size_t bytes_max) {
-  return *rc::gen::scale(0.5, rc::gen::container<std::string>(static_cast<std::size_t>(*rc::gen::inRange<std::size_t>(0, bytes_max + 1)),
-                                                              rc::gen::arbitrary<char>()));
+  return *rc::gen::scale(0.5,
+                         rc::gen::container<std::string>(static_cast<std::size_t>(*rc::gen::inRange<std::size_t>(0, bytes_max + 1)),
+                                                         rc::gen::arbitrary<char>()));
 }
 template <class T>
 T any() {
@@ -32,9 +33,21 @@ T any() {
 
 RC_GTEST_PROP(CodecTest, AnUpdateComesBack, ()) {
   const std::string key = text(200), before = text(200), after = text(200);
-  const Update in{TxnId{any<std::uint64_t>()}, any<std::uint32_t>(), any<std::uint32_t>(), any<std::uint64_t>(), any<std::uint64_t>(),
-                  any<std::uint64_t>(),        any<std::uint64_t>(), any<std::uint64_t>(), any<std::uint64_t>(), any<std::uint64_t>(),
-                  any<std::uint64_t>(),        any<std::uint8_t>(),  any<std::uint8_t>(),  key,                  before,
+  const Update in{TxnId{any<std::uint64_t>()},
+                  any<std::uint32_t>(),
+                  any<std::uint32_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint64_t>(),
+                  any<std::uint8_t>(),
+                  any<std::uint8_t>(),
+                  key,
+                  before,
                   after};
   const std::string payload = written([&](Writer& to) { write_update(to, in); });
   RC_ASSERT(payload.size() == update_fixed_bytes + key.size() + before.size() + after.size());
@@ -69,7 +82,8 @@ RC_GTEST_PROP(CodecTest, PageActionsComeBackInOrder, ()) {
   std::vector<PageAction> in;
   for (std::size_t i = 0; i < count; ++i) data.push_back(text(300));
   for (std::size_t i = 0; i < count; ++i) {
-    in.push_back({any<std::uint64_t>(), any<std::uint64_t>(), Action{static_cast<std::uint8_t>(*rc::gen::inRange(1, 10))}, data[i]});
+    in.push_back(
+        {any<std::uint64_t>(), any<std::uint64_t>(), Action{static_cast<std::uint8_t>(*rc::gen::inRange(1, 10))}, data[i]});
   }
   const std::string payload = written([&](Writer& to) {
     for (const PageAction& action : in) write_action(to, action);
@@ -85,8 +99,7 @@ RC_GTEST_PROP(CodecTest, PageActionsComeBackInOrder, ()) {
   RC_ASSERT(from.ok());
   if (!payload.empty()) {
     Reader shortened(std::string_view(payload).substr(0, payload.size() - 1));
-    while (read_action(shortened, out)) {
-    }
+    while (read_action(shortened, out)) {}
     RC_ASSERT(!shortened.ok());
   }
 }
@@ -127,7 +140,8 @@ RC_GTEST_PROP(CodecTest, ACheckpointComesBackWithItsTransactions, ()) {
   for (std::uint32_t i = 0; i < count; ++i) {
     in.push_back({TxnId{any<std::uint64_t>()}, any<std::uint8_t>(), any<std::uint64_t>(), ids[i]});
   }
-  const Checkpoint checkpoint{Lsn{any<std::uint64_t>()}, any<std::uint64_t>(), any<std::uint64_t>(), any<std::uint16_t>(), count};
+  const Checkpoint checkpoint{Lsn{any<std::uint64_t>()}, Lsn{any<std::uint64_t>()}, any<std::uint64_t>(),
+                              any<std::uint64_t>(),      any<std::uint16_t>(),      count};
   const std::string payload = written([&](Writer& to) {
     write_checkpoint(to, checkpoint);
     for (const auto& transaction : in) write_checkpoint_transaction(to, transaction);
@@ -135,8 +149,10 @@ RC_GTEST_PROP(CodecTest, ACheckpointComesBackWithItsTransactions, ()) {
   Reader from(payload);
   Checkpoint out;
   RC_ASSERT(read_checkpoint(from, out));
-  RC_ASSERT(out.redo_start == checkpoint.redo_start && out.clock_ceiling == checkpoint.clock_ceiling);
-  RC_ASSERT(out.next_sequence == checkpoint.next_sequence && out.incarnation == checkpoint.incarnation && out.transactions == count);
+  RC_ASSERT(out.redo_start == checkpoint.redo_start && out.captured == checkpoint.captured &&
+            out.clock_ceiling == checkpoint.clock_ceiling);
+  RC_ASSERT(out.next_sequence == checkpoint.next_sequence && out.incarnation == checkpoint.incarnation &&
+            out.transactions == count);
   for (const auto& transaction : in) {
     CheckpointTransaction back;
     RC_ASSERT(read_checkpoint_transaction(from, back));
@@ -170,7 +186,8 @@ RC_GTEST_PROP(ValidityTest, AnyChangedBitIsSeen, ()) {
   const std::string good = record(7, position, Kind::update, payload);
   Record out;
   RC_ASSERT(validate(good, position, 7, out) == Validity::valid);
-  RC_ASSERT(out.begin == position && out.end.value == position.value + good.size() && out.kind == Kind::update && out.payload == payload);
+  RC_ASSERT(out.begin == position && out.end.value == position.value + good.size() && out.kind == Kind::update &&
+            out.payload == payload);
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
@@ -237,11 +254,21 @@ TEST(DescribeTest, EveryKindIsOneLineThatNamesIt) {
   line(Kind::end, ended);
   EXPECT_NE(line(Kind::prepare, ended).find("\"gid\""), std::string::npos);
   const std::string checkpoint = written([](Writer& to) {
-    write_checkpoint(to, {Lsn{8}, 2, 3, 4, 1});
+    write_checkpoint(to, {Lsn{8}, Lsn{16}, 2, 3, 4, 1});
     write_checkpoint_transaction(to, {TxnId{9}, 1, 2, "g"});
   });
-  EXPECT_NE(line(Kind::checkpoint, checkpoint).find("redo_start=8"), std::string::npos);
+  EXPECT_NE(line(Kind::checkpoint, checkpoint).find("redo_start=8 captured=16"), std::string::npos);
   EXPECT_NE(line(Kind::commit, "short").find("damaged"), std::string::npos);
+}
+
+// The worked example of docs/log-format.md, byte by byte.
+TEST(FormatTest, TheDocumentedBytesAreWhatIsWritten) {
+  constexpr unsigned char documented[] = {0x20, 0, 0, 0, 0x0d, 0x08, 0xb6, 0x89, 4, 0, 0,    0,    0x10, 0,    0,    0,
+                                          3,    0, 2, 0, 0,    0,    0,    0,    0, 0, 0xa1, 0xd8, 0xc4, 0xf0, 0x92, 1};
+  const std::string payload = written([](Writer& to) { write_commit(to, {TxnId{0x20003}, Timestamp{0x0192F0C4D8A10000}}); });
+  const std::string bytes = record(0x0123456789ABCDEF, Lsn{16u << 20}, Kind::commit, payload);
+  ASSERT_EQ(bytes.size(), sizeof documented);
+  EXPECT_EQ(std::memcmp(bytes.data(), documented, sizeof documented), 0);
 }
 
 TEST(KindTest, NamesAndValuesAreClosed) {

@@ -1,4 +1,5 @@
-// What the tests of the log share: a log in a simulated file system, with small segments and a small ring, and short ways to use it.
+// What the tests of the log share: a log in a simulated file system, with small segments and a small ring, and short ways to use
+// it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -27,7 +28,8 @@ struct Base {
   memory::MemoryBudget budget{32u << 20};
   memory::PageProvider provider{budget};
   Metrics metrics;
-  LogOptions options{.directory = "log", .salt = 0x5a17, .segment_bytes = 64u << 10, .ring_bytes = 32u << 10, .bytes_max = 512u << 10};
+  LogOptions options{
+      .directory = "log", .salt = 0x5a17, .segment_bytes = 64u << 10, .ring_bytes = 32u << 10, .bytes_max = 512u << 10};
 
   Lsn begin() const { return Lsn{3 * options.segment_bytes}; }
   std::unique_ptr<Log> create(io::FileSystem& files) {

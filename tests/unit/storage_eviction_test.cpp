@@ -15,7 +15,7 @@ void run_threads(const std::function<void(unsigned)>& body) {
 
 TEST(Eviction, EightThreadsShareAQuarterOfTheFramesTheyNeed) {
   constexpr std::uint32_t pages = 256;
-  constexpr unsigned steps = 4000;
+  constexpr unsigned steps = 500 * effort;
   PoolFixture f(64, 64);
   f.create_pages(pages);
   std::array<std::atomic<std::uint64_t>, pages> written{};
@@ -32,7 +32,7 @@ TEST(Eviction, EightThreadsShareAQuarterOfTheFramesTheyNeed) {
         f.change(*page, counter);
         written[number].fetch_add(1);
       } else {
-        const auto at_least = written[number].load();   // may be one ahead of the page: its writer still has it latched
+        const auto at_least = written[number].load();  // may be one ahead of the page: its writer still has it latched
         ASSERT_GE(f.counter_of(key) + threads, at_least);
       }
     }
@@ -61,7 +61,7 @@ TEST(Eviction, ThreadsThatTakeSeveralFramesAllGetThem) {
   PoolFixture f(64, 64);
   f.create_pages(200);
   run_threads([&](unsigned thread) {
-    for (std::uint32_t step = 0; step < 300; ++step) {
+    for (std::uint32_t step = 0; step < 40 * effort; ++step) {
       std::array<FreeFrame, 3> frames;
       for (FreeFrame& frame : frames) {
         auto taken = f.pool->take_frame();
@@ -87,7 +87,7 @@ TEST(Eviction, LateReadersOfDiscardedPagesNeverSeeAMixture) {
   run_threads([&](unsigned thread) {
     Random random(thread + 100);
     if (thread == 0) {
-      for (std::uint64_t step = 1; step < 3000; ++step) {
+      for (std::uint64_t step = 1; step < 400 * effort; ++step) {
         const PageKey key = data_page(static_cast<std::uint32_t>(random.below(pages)));
         if (auto page = f.pool->latch_resident(key)) f.pool->discard(std::move(page));
         f.create(key, step);
@@ -97,7 +97,7 @@ TEST(Eviction, LateReadersOfDiscardedPagesNeverSeeAMixture) {
     while (!over) {
       const PageKey key = data_page(static_cast<std::uint32_t>(random.below(pages)));
       const auto page = f.pool->read(key, random.one_in(2) ? Access::scan : Access::normal);
-      if (!page) continue;   // a freed page's place may be half written: not wrong, its reader has to look at the parent again
+      if (!page) continue;  // a freed page's place may be half written: not wrong, its reader has to look at the parent again
       const auto number = page_load<std::uint64_t>(page->bytes + 32);
       const auto first = page_load<std::uint64_t>(page->bytes + 40);
       const auto last = page_load<std::uint64_t>(page->bytes + test_page_bytes - 8);
@@ -123,7 +123,7 @@ TEST(Eviction, ThePoolGrowsAndShrinksUnderReadersAndWriters) {
       return;
     }
     Random random(thread + 7);
-    for (unsigned step = 0; step < 2000; ++step) {
+    for (unsigned step = 0; step < 250 * effort; ++step) {
       const auto number = static_cast<std::uint32_t>(random.below(pages));
       if (random.one_in(4)) {
         auto page = f.pool->latch(data_page(number));

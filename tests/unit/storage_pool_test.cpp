@@ -87,7 +87,7 @@ TEST(Pool, ADiscardedPageLeavesItsReadersNothing) {
   EXPECT_FALSE(seen->still_valid());
   EXPECT_FALSE(f.pool->latch_resident(data_page(1)));
   EXPECT_EQ(f.pool->oldest_change(Lsn{99999}), Lsn{99999});
-  f.create(data_page(1), 5);   // the same frame and key again: another word
+  f.create(data_page(1), 5);  // the same frame and key again: another word
   EXPECT_FALSE(seen->still_valid());
   EXPECT_EQ(f.counter_of(data_page(1)), 5u);
   EXPECT_EQ(f.data.writes, 0u);
@@ -97,7 +97,7 @@ TEST(Pool, CreatingDropsWhatALateReaderOfTheFreedPageLoaded) {
   PoolFixture f;
   f.create(data_page(1), 1);
   f.write_and_drop(2);
-  EXPECT_EQ(f.counter_of(data_page(1)), 1u);   // the late reader
+  EXPECT_EQ(f.counter_of(data_page(1)), 1u);  // the late reader
   f.create(data_page(1), 2);
   EXPECT_EQ(f.counter_of(data_page(1)), 2u);
 }
@@ -185,8 +185,8 @@ TEST(Pool, PrefetchLoadsWhatIsMissingAtOnce) {
   f.write_and_drop(40);
   std::vector<PageKey> keys;
   for (std::uint32_t i = 0; i < 50; ++i) keys.push_back(data_page(i));
-  keys.push_back(data_page(3));     // twice
-  keys.push_back(data_page(700));   // not there
+  keys.push_back(data_page(3));    // twice
+  keys.push_back(data_page(700));  // not there
   f.pool->prefetch(keys, Access::normal);
   EXPECT_EQ(f.counted(Counter::pages_read_ahead) + 0u, 40u);
   EXPECT_FALSE(f.pool->resident(data_page(700)));
@@ -209,7 +209,7 @@ TEST(Pool, AHotSetSurvivesALongScan) {
     for (std::uint32_t k = 0; k < 4; ++k) f.counter_of(data_page((i * 4 + k) % hot));
     hot_misses += f.counted(Counter::pool_misses) - before;
   }
-  EXPECT_LT(hot_misses, cold * 4 / 100);   // 99 % hits
+  EXPECT_LT(hot_misses, cold * 4 / 100);  // 99 % hits
 }
 
 TEST(Pool, GrowsWhileTheBudgetPermitsAndGivesChunksBack) {
@@ -223,7 +223,7 @@ TEST(Pool, GrowsWhileTheBudgetPermitsAndGivesChunksBack) {
   ASSERT_TRUE(seen);
   EXPECT_EQ(f.pool->reclaim(3 * one_chunk), 3 * one_chunk);
   EXPECT_EQ(f.budget.used(memory::Account::frames), fixed + 4 * one_chunk);
-  EXPECT_EQ(f.pool->reclaim(100 * one_chunk), 3 * one_chunk);   // the least number of frames stays
+  EXPECT_EQ(f.pool->reclaim(100 * one_chunk), 3 * one_chunk);  // the least number of frames stays
   EXPECT_EQ(f.pool->counts().frames, 32u);
   EXPECT_FALSE(seen->still_valid());
   for (std::uint32_t i = 0; i < 200; ++i) EXPECT_EQ(f.counter_of(data_page(i)), 0u);
@@ -284,7 +284,7 @@ TEST(Translation, AgreesWithAModelUnderInsertionsAndErasures) {
   Translation translation;
   ASSERT_TRUE(translation.open(provider, infos.data(), frames));
   Random random(7);
-  std::vector<std::uint64_t> model(frames, no_key);   // frame -> key
+  std::vector<std::uint64_t> model(frames, no_key);  // frame -> key
   for (unsigned step = 0; step < 50'000; ++step) {
     const auto frame = static_cast<FrameIndex>(random.below(frames));
     if (model[frame] != no_key) {
@@ -303,9 +303,7 @@ TEST(Translation, AgreesWithAModelUnderInsertionsAndErasures) {
       }
     }
     if (step % 100 != 0) continue;
-    for (std::size_t i = 0; i < frames; ++i) {
-      EXPECT_EQ(model[i] == no_key || translation.find(PageKey{model[i]}) == i, true);
-    }
+    for (std::size_t i = 0; i < frames; ++i) { EXPECT_EQ(model[i] == no_key || translation.find(PageKey{model[i]}) == i, true); }
   }
 }
 

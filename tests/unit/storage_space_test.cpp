@@ -52,7 +52,7 @@ struct SpaceFixture : PoolFixture {
 TEST(Space, AnEmptyFileGrowsWithTheFirstPage) {
   SpaceFixture f;
   EXPECT_EQ(f.space->file_pages(), 0u);
-  EXPECT_EQ(f.allocate(), 1u);   // page 0 is the map
+  EXPECT_EQ(f.allocate(), 1u);  // page 0 is the map
   EXPECT_EQ(f.space->file_pages(), 1_MiB / test_page_bytes);
   EXPECT_EQ(*f.data.size(), 1_MiB);
   EXPECT_EQ(*f.space->used_pages(), 2u);
@@ -100,9 +100,7 @@ TEST(Space, AgreesWithAModel) {
       f.free(first, count);
       for (std::uint32_t page = first; page < first + count; ++page) model.erase(page);
     }
-    if (step % 200 == 0) {
-      EXPECT_EQ(f.used(), model);
-    }
+    if (step % 200 == 0) { EXPECT_EQ(f.used(), model); }
   }
   EXPECT_EQ(f.used(), model);
   EXPECT_EQ(*f.space->used_pages(), model.size());
@@ -115,7 +113,7 @@ TEST(Space, ALargeRunOpensANewGroup) {
   SpaceFixture f;
   const std::uint32_t most = f.space->pages_per_map() - 1;
   EXPECT_EQ(f.allocate(), 1u);
-  EXPECT_EQ(f.allocate(most), most + 2);   // all of group 1 but its map
+  EXPECT_EQ(f.allocate(most), most + 2);  // all of group 1 but its map
   EXPECT_EQ(f.allocate(), 2u);
   EXPECT_EQ(*f.space->used_pages(), std::uint64_t{most} + 4);
   EXPECT_EQ(f.space->map_of(most + 2), data_page(most + 1));
@@ -150,6 +148,20 @@ TEST(Space, RedoMakesTheSameMapPageFromNothing) {
   EXPECT_TRUE(std::equal(done.begin() + at::kind, done.end(), redone.begin() + at::kind));
 }
 
+// docs/file-format.md shows these bytes: a change here is a change of the format.
+TEST(Space, AMapPageLooksAsDocumented) {
+  PageImage map{};
+  page_store<std::uint64_t>(map.data() + at::key, data_page(0).value);
+  Space::set_bits(map.data(), 1, 1);
+  page_store<std::uint64_t>(map.data() + at::lsn, 4160);
+  seal_image(map.data(), test_page_bytes, 42);
+  PageImage documented{};
+  const unsigned char head[] = {0x87, 0xd5, 0x5d, 0x2b, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0x10, 0, 0, 0, 0, 0, 0, 2};
+  std::copy(std::begin(head), std::end(head), documented.begin());
+  documented[64] = 3;
+  EXPECT_EQ(map, documented);
+}
+
 TEST(Space, ADamagedMapIsAnErrorNotAnEmptyGroup) {
   SpaceFixture f;
   f.allocate();
@@ -164,7 +176,7 @@ TEST(Space, ADamagedMapIsAnErrorNotAnEmptyGroup) {
 TEST(Space, AFullDiskIsAnErrorAndFreedPagesHelp) {
   SpaceFixture f;
   f.allocate();
-  f.disk.set_disk_bytes(f.disk.disk_bytes_used() + 40 * test_page_bytes);   // too little for a whole step, enough for small ones
+  f.disk.set_disk_bytes(f.disk.disk_bytes_used() + 40 * test_page_bytes);  // too little for a whole step, enough for small ones
   std::vector<std::uint32_t> pages;
   for (;;) {
     const auto reservation = f.space->reserve(1);
@@ -197,7 +209,7 @@ TEST(Space, NoTwoThreadsGetTheSamePage) {
           }
           auto reservation = f.space->reserve(1);
           ASSERT_TRUE(reservation);
-          if (random.one_in(5)) continue;   // changed its mind
+          if (random.one_in(5)) continue;  // changed its mind
           f.set(*reservation);
           owned[t].push_back(reservation->first());
         }

@@ -74,10 +74,10 @@ TEST_F(SuperblockTest, AFolderWithoutOneIsNoStore) {
 TEST_F(SuperblockTest, OneDamagedBlockLeavesTheOther) {
   create();
   block.checkpoint_lsn = 1111;
-  ASSERT_TRUE(write_superblock(files, "/s", block, false));   // the second block
+  ASSERT_TRUE(write_superblock(files, "/s", block, false));  // the second block
   patch(4096 + 100, "x");
   EXPECT_EQ(read_superblock(files, "/s")->checkpoint_lsn, 1000u);
-  ASSERT_TRUE(write_superblock(files, "/s", block, false));   // over the damaged one
+  ASSERT_TRUE(write_superblock(files, "/s", block, false));  // over the damaged one
   patch(100, "x");
   EXPECT_EQ(read_superblock(files, "/s")->checkpoint_lsn, 1111u);
   patch(4096 + 100, "y");
@@ -138,9 +138,7 @@ TEST_F(SuperblockTest, AFailedCreationLeavesNoStoreAndCanBeRepeated) {
       const auto after = disk.crash_copy(random);
       const auto read = read_superblock(*after, "/s");
       EXPECT_TRUE(read || (!done && read.error().code() == ErrorCode::not_found));
-      if (!read) {
-        EXPECT_TRUE(write_superblock(*after, "/s", block, true));
-      }
+      if (!read) { EXPECT_TRUE(write_superblock(*after, "/s", block, true)); }
     }
   }
 }

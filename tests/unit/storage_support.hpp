@@ -1,5 +1,5 @@
-// What the tests of the storage layer share: a log that only counts, a file that watches the write-ahead rule, and a pool over them.
-// A test page holds, behind the common header, its own number and a counter twice, at its beginning and at its end.
+// What the tests of the storage layer share: a log that only counts, a file that watches the write-ahead rule, and a pool over
+// them. A test page holds, behind the common header, its own number and a counter twice, at its beginning and at its end.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,6 +18,12 @@ namespace plimsoll::storage {
 
 inline constexpr std::uint32_t test_page_bytes = 8192;
 inline constexpr std::uint64_t test_salt = 0x5A17;
+// How often concurrent tests go round: copying pages byte by byte through atomics under a sanitizer is slow.
+#ifdef PLIMSOLL_ATOMIC_PAGES
+inline constexpr unsigned effort = 1;
+#else
+inline constexpr unsigned effort = 8;
+#endif
 
 struct alignas(io::block_bytes) PageImage : std::array<char, test_page_bytes> {};
 
@@ -67,7 +73,9 @@ class WatchedFile final : public io::File {
     ++syncs;
     return file_->sync();
   }
-  Result<void> write_durable(std::uint64_t offset, std::span<const char> from) override { return file_->write_durable(offset, from); }
+  Result<void> write_durable(std::uint64_t offset, std::span<const char> from) override {
+    return file_->write_durable(offset, from);
+  }
   Result<std::uint64_t> size() override { return file_->size(); }
   Result<void> resize(std::uint64_t bytes) override { return file_->resize(bytes); }
   Result<void> allocate(std::uint64_t offset, std::uint64_t bytes) override { return file_->allocate(offset, bytes); }
@@ -87,10 +95,14 @@ inline std::unique_ptr<io::File> make_file(io::FileSystem& disk, std::string_vie
 
 // A pool over a simulated disk. Its chunks have 32 frames.
 struct PoolFixture {
-  explicit PoolFixture(std::size_t frames_max = 64, std::size_t frames_min = 0, std::size_t budget_bytes = memory::MemoryBudget::least_bytes)
+  explicit PoolFixture(std::size_t frames_max = 64, std::size_t frames_min = 0,
+                       std::size_t budget_bytes = memory::MemoryBudget::least_bytes)
       : budget(budget_bytes), data(make_file(disk, "/data"), log), doublewrite(make_file(disk, "/doublewrite")) {
     auto opened = Pool::open(provider, metrics, log,
-                             {.page_bytes = test_page_bytes, .salt = test_salt, .frames_max = frames_max, .frames_min = std::max<std::size_t>(frames_min, 1)});
+                             {.page_bytes = test_page_bytes,
+                              .salt = test_salt,
+                              .frames_max = frames_max,
+                              .frames_min = std::max<std::size_t>(frames_min, 1)});
     EXPECT_TRUE(opened) << opened.error().message();
     pool = std::move(*opened);
     pool->attach(data_file, data);

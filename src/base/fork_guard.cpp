@@ -1,0 +1,17 @@
+#include "base/fork_guard.hpp"
+
+#include <pthread.h>
+
+#include <mutex>
+
+namespace plimsoll {
+
+std::atomic<std::uint64_t> ForkGuard::forks_{0};
+
+ForkGuard::ForkGuard() {
+  static std::once_flag once;
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { forks_.fetch_add(1, std::memory_order_relaxed); }); });
+  at_birth_ = forks_.load(std::memory_order_relaxed);
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,253 @@
+// The limits of a transaction: how many there are, how much each may write and hold, how long it may live, and being killed.
+#include "behaviour/support.hpp"
+
+namespace plimsoll {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Limits : public StoreTest {};
+
+TEST_F(Limits, NoMoreTransactionsThanSlots) {
+  options.max_transactions = 8;
+  const Table where = table();
+  put(where, "k", "v");
+  std::vector<Transaction> open;
+  for (int i = 0; i < 8; ++i) open.push_back(begin());
+  EXPECT_CODE(db().begin(), too_many_transactions);
+  EXPECT_CODE(db().begin({.read_only = true}), too_many_transactions);
+  EXPECT_EQ(db().transactions().size(), 8u);
+  ASSERT_OK(open[3].commit());
+  auto next = db().begin();
+  EXPECT_OK(next);
+  EXPECT_EQ(text(next->get(where, "k")), "v");
+  ASSERT_OK(next->abort());
+  for (int i = 0; i < 100; ++i) EXPECT_OK(begin().abort());
+  open.clear();
+  EXPECT_EQ(gauge("active_transactions"), 0u);
+}
+
+// A slot is free when its transaction ends, whatever snapshots are held and however much it wrote.
+TEST_F(Limits, AHeldSnapshotDoesNotUseUpSlots) {
+  options.max_transactions = 8;
+  const Table where = table();
+  put(where, "k", "v");
+  auto held = reader();
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    auto tx = db().begin({.durability = Durability::relaxed});
+    ASSERT_OK(tx) << i;
+    for (std::uint64_t n = 0; n < 300; ++n) ASSERT_OK(tx->put(where, key_of(n), std::to_string(i)));
+    ASSERT_OK(tx->commit());
+  }
+  EXPECT_EQ(gauge("active_transactions"), 1u);
+  EXPECT_EQ(scan(held, where), (Records{{"k", "v"}}));
+  ASSERT_OK(held.commit());
+}
+
+TEST_F(Limits, WrittenBytesAreCapped) {
+  const Table where = table();
+  auto tx = begin({.written_bytes_max = 1000});
+  ASSERT_OK(tx.put(where, "a", std::string(500, 'x')));
+  auto refused = tx.put(where, "b", std::string(600, 'x'));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(text(tx.get(where, "b")), std::nullopt);
+  EXPECT_OK(tx.put(where, "c", std::string(400, 'x')));   // the refused one does not count
+  ASSERT_OK(tx.commit());
+  EXPECT_EQ(scan(where).size(), 2u);
+}
+
+TEST_F(Limits, WrittenBytesOfLargeValuesAndStreamsAreCappedToo) {
+  const Table where = table();
+  auto tx = begin({.written_bytes_max = 1_MiB});
+  EXPECT_FALSE(tx.put(where, "large", noise(2_MiB, 1)));
+  {
+    auto writer = tx.open_writer(where, "stream");
+    ASSERT_OK(writer);
+    bool refused = false;
+    for (int i = 0; i < 64 && !refused; ++i) refused = !writer->write(noise(64_KiB, 1));
+    refused = refused || !writer->finish();
+    EXPECT_TRUE(refused);
+  }
+  EXPECT_TRUE(scan(tx, where).empty());
+  ASSERT_OK(tx.commit());
+}
+
+TEST_F(Limits, MemoryOfOneTransactionIsCapped) {
+  const Table where = table();
+  fill(where, 2000, 1000);
+  auto tx = begin({.memory_bytes_max = 512_KiB});
+  std::vector<Value> held;
+  std::optional<Error> refusal;
+  for (std::uint64_t i = 0; i < 2000 && !refusal; ++i) {
+    auto found = tx.get(where, key_of(i));
+    if (found) held.push_back(std::move(**found));
+    else refusal = found.error();
+  }
+  ASSERT_TRUE(refusal) << "2 MB of values within a cap of 512 KiB";
+  EXPECT_EQ(refusal->code(), ErrorCode::memory_budget_exceeded);
+  EXPECT_GT(held.size(), 100u);
+  for (std::uint64_t i = 0; i < held.size(); ++i) ASSERT_EQ(held[i].bytes(), noise(1000, i));
+  held.clear();   // the memory goes back, the transaction goes on
+  EXPECT_EQ(text(tx.get(where, key_of(1999))), noise(1000, 1999));
+  for (std::uint64_t i = 0; i < 2000; ++i) ASSERT_OK(tx.get(where, key_of(i)));
+  ASSERT_OK(tx.commit());
+}
+
+TEST_F(Limits, ValuesHeldByOneTransactionCannotExceedTheBudget) {
+  options.memory_budget = 16_MiB;
+  const Table where = table();
+  fill(where, 3000, 8000);
+  auto tx = begin();
+  std::vector<Value> held;
+  std::optional<Error> refusal;
+  for (std::uint64_t i = 0; i < 3000 && !refusal; ++i) {
+    auto found = tx.get(where, key_of(i));
+    if (found) held.push_back(std::move(**found));
+    else refusal = found.error();
+    ASSERT_LE(db().statistics().memory_used, options.memory_budget);
+  }
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code(), ErrorCode::memory_budget_exceeded);
+  put(where, "others", "still work");
+  held.clear();
+  EXPECT_EQ(text(tx.get(where, key_of(0))), noise(8000, 0));
+  ASSERT_OK(tx.abort());
+}
+
+TEST_F(Limits, AnIdleTransactionIsReapedAtItsDeadline) {
+  const Table where = table();
+  put(where, "k", "old");
+  auto tx = begin({.deadline = 50ms, .label = "forgotten"});
+  ASSERT_OK(tx.put(where, "k", "new"));
+  auto value = tx.get(where, "k");
+  ASSERT_OK(value);
+  ASSERT_TRUE(eventually([&] { return counter("transactions_reaped") == 1; }));
+  EXPECT_EQ((*value)->bytes(), "new");   // handed out: readable until the handle dies
+  EXPECT_CODE(tx.get(where, "k"), transaction_timeout);
+  EXPECT_CODE(tx.put(where, "k", "x"), transaction_timeout);
+  EXPECT_CODE(tx.commit(), transaction_timeout);
+  EXPECT_FALSE(tx.active());
+  auto other = begin({.lock_deadline = 1s});   // its marks are gone
+  EXPECT_OK(other.put(where, "k", "other"));
+  ASSERT_OK(other.commit());
+  EXPECT_EQ((*value)->bytes(), "new");
+  bool told = false;
+  for (const std::string& event : db().statistics().events) told |= event.find("deadline") != std::string::npos;
+  EXPECT_TRUE(told) << "no event says that it was reaped";
+}
+
+TEST_F(Limits, TheSlotOfAReapedTransactionIsFreeWhenItsHandleDies) {
+  options.max_transactions = 2;
+  const Table where = table();
+  for (int i = 0; i < 10; ++i) {
+    auto first = begin({.deadline = 20ms}), second = begin({.deadline = 20ms});
+    ASSERT_OK(first.put(where, "a", "1"));
+    ASSERT_OK(second.put(where, "b", "1"));
+    ASSERT_TRUE(eventually([&] { return counter("transactions_reaped") == 2u * (static_cast<unsigned>(i) + 1); }));
+    if (i % 2 == 0) {
+      EXPECT_FALSE(first.abort()) << "it has ended already";
+    }
+  }
+  EXPECT_EQ(db().transactions().size(), 0u);
+  EXPECT_TRUE(scan(where).empty());
+}
+
+TEST_F(Limits, TheDeadlineCanBeMoved) {
+  const Table where = table();
+  auto tx = begin({.deadline = 60ms});
+  ASSERT_OK(tx.set_deadline(1h));
+  std::this_thread::sleep_for(200ms);
+  EXPECT_OK(tx.put(where, "k", "v"));
+  ASSERT_OK(tx.set_deadline(30ms));
+  ASSERT_TRUE(eventually([&] { return !tx.active(); }));
+  EXPECT_CODE(tx.get(where, "k"), transaction_timeout);
+  auto endless = begin({.deadline = 0ms});
+  EXPECT_CODE(endless.set_deadline(-5ms), invalid_argument);
+  ASSERT_OK(endless.commit());
+}
+
+TEST_F(Limits, AnIdleTransactionIsKilled) {
+  const Table where = table();
+  auto tx = begin();
+  ASSERT_OK(tx.put(where, "k", "v"));
+  ASSERT_OK(db().kill(tx.id()));
+  EXPECT_CODE(tx.put(where, "k", "v"), transaction_timeout);
+  EXPECT_CODE(tx.commit(), transaction_timeout);
+  EXPECT_EQ(now(where, "k"), std::nullopt);
+  EXPECT_CODE(db().kill(TxnId{12345678}), not_found);
+  auto ended = begin();
+  const TxnId id = ended.id();
+  ASSERT_OK(ended.commit());
+  EXPECT_CODE(db().kill(id), not_found);
+}
+
+TEST_F(Limits, AWaitingTransactionIsKilledAtOnce) {
+  const Table where = table();
+  auto holder = begin(), waiter = begin();
+  ASSERT_OK(holder.put(where, "k", "holder"));
+  ASSERT_OK(waiter.put(where, "other", "waiter"));
+  const TxnId id = waiter.id();
+  auto waiting = std::async(std::launch::async, [&] { return waiter.put(where, "k", "waiter"); });
+  ASSERT_TRUE(waits(id));
+  const auto start = std::chrono::steady_clock::now();
+  ASSERT_OK(db().kill(id));
+  ASSERT_EQ(waiting.wait_for(5s), std::future_status::ready);
+  EXPECT_CODE(waiting.get(), transaction_timeout);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
+  EXPECT_CODE(waiter.get(where, "k"), transaction_timeout);
+  ASSERT_OK(holder.commit());
+  EXPECT_EQ(scan(where), (Records{{"k", "holder"}}));
+}
+
+TEST_F(Limits, ADeadlineInsideAWaitEndsTheWait) {
+  const Table where = table();
+  auto holder = begin();
+  ASSERT_OK(holder.put(where, "k", "holder"));
+  auto waiter = begin({.deadline = 100ms});
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_CODE(waiter.put(where, "k", "waiter"), transaction_timeout);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+  ASSERT_OK(holder.commit());
+}
+
+TEST_F(Limits, ALongScanIsKilledInsideItsOperation) {
+  const Table where = table();
+  fill(where, 30'000, 20);
+  auto tx = begin();
+  const TxnId id = tx.id();
+  std::atomic<bool> started{false};
+  auto scanning = std::async(std::launch::async, [&]() -> Result<void> {
+    for (;;) {
+      started = true;
+      auto count = tx.count(where);
+      if (!count) return std::unexpected(count.error());
+    }
+  });
+  while (!started) std::this_thread::yield();
+  std::this_thread::sleep_for(20ms);
+  ASSERT_OK(db().kill(id));
+  ASSERT_EQ(scanning.wait_for(10s), std::future_status::ready);
+  EXPECT_CODE(scanning.get(), transaction_timeout);
+}
+
+TEST_F(Limits, TransactionsAreListed) {
+  const Table where = table();
+  auto tx = begin({.label = "the label"});
+  ASSERT_OK(tx.put(where, "k", std::string(100, 'x')));
+  const auto all = db().transactions();
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].id, tx.id());
+  EXPECT_EQ(all[0].label, "the label");
+  EXPECT_EQ(all[0].state, TransactionState::active);
+  EXPECT_EQ(all[0].snapshot, tx.snapshot());
+  EXPECT_GE(all[0].written_bytes, 101u);
+  EXPECT_FALSE(all[0].waits_for);
+  ASSERT_OK(tx.abort());
+  auto longer = begin({.label = "a label of more than thirty-one bytes"});
+  EXPECT_EQ(db().transactions()[0].label, "a label of more than thirty-one");
+  ASSERT_OK(longer.abort());
+  EXPECT_TRUE(db().transactions().empty());
+}
+
+}  // namespace
+}  // namespace plimsoll

@@ -1,0 +1,236 @@
+// Values of every size: inside the leaf, out of line, streamed; and what happens to the space of those that are overwritten or erased.
+#include "behaviour/support.hpp"
+
+namespace plimsoll {
+namespace {
+
+class Values : public StoreTest {
+ protected:
+  void stream_in(Transaction& tx, Table where, Bytes key, std::uint64_t pieces, std::size_t piece_bytes) {
+    auto writer = tx.open_writer(where, key);
+    ASSERT_OK(writer);
+    for (std::uint64_t i = 0; i < pieces; ++i) ASSERT_OK(writer->write(noise(piece_bytes, i)));
+    ASSERT_OK(writer->finish());
+  }
+  void expect_stream(Transaction& tx, Table where, Bytes key, std::uint64_t pieces, std::size_t piece_bytes) {
+    auto opened = tx.open_reader(where, key);
+    ASSERT_OK(opened);
+    ASSERT_TRUE(*opened);
+    EXPECT_EQ((*opened)->size(), pieces * piece_bytes);
+    std::string piece(piece_bytes, '\0');
+    for (std::uint64_t i = 0; i < pieces; ++i) {
+      std::size_t have = 0;
+      while (have < piece_bytes) {
+        auto got = (*opened)->read(std::span(piece).subspan(have));
+        ASSERT_OK(got);
+        ASSERT_GT(*got, 0u) << "ended early";
+        have += *got;
+      }
+      ASSERT_EQ(piece, noise(piece_bytes, i)) << "piece " << i;
+    }
+    auto end = (*opened)->read(piece);
+    ASSERT_OK(end);
+    EXPECT_EQ(*end, 0u);
+  }
+  // The pages that deferred frees still hold come back with the background.
+  void overwrite(Table where, Bytes key, int times, std::size_t bytes) {
+    for (int i = 0; i < times; ++i) {
+      put(where, key, noise(bytes, static_cast<std::uint64_t>(i)));
+      if (!options.background_threads) db().run_background();
+      else if (i % 10 == 9) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+};
+
+TEST_F(Values, EverySizeAroundTheInlineLimits) {
+  const Table where = table();
+  std::vector<std::size_t> sizes;
+  for (std::size_t size = 0; size <= 300; ++size) sizes.push_back(size);
+  for (const std::size_t middle : {1024, 2048, 2700, 3000, 4096, 5440, 8192, 16384, 32768, 65536})
+    for (std::size_t size = middle - 40; size <= middle + 40; ++size) sizes.push_back(size);
+  for (std::size_t i = 0; i < sizes.size(); ++i) put(where, key_of(i), noise(sizes[i], i));
+  for (std::size_t i = 0; i < sizes.size(); ++i) ASSERT_EQ(now(where, key_of(i)), noise(sizes[i], i)) << sizes[i];
+  // Each takes the size of its neighbour from the other end: grows and shrinks through every limit.
+  for (std::size_t i = 0; i < sizes.size(); ++i) put(where, key_of(i), noise(sizes[sizes.size() - 1 - i], i));
+  reopen();
+  for (std::size_t i = 0; i < sizes.size(); ++i) ASSERT_EQ(now(table(), key_of(i)), noise(sizes[sizes.size() - 1 - i], i)) << i;
+}
+
+TEST_F(Values, EverySizeUnderTheLongestKey) {
+  const Table where = table();
+  const std::size_t longest = db().key_bytes_max();
+  for (std::size_t size = 0; size < 8192; size += 61) {
+    std::string key = key_of(size) + std::string(longest - 9, 'x');
+    put(where, key, noise(size, size));
+    ASSERT_EQ(now(where, key), noise(size, size)) << size;
+  }
+}
+
+TEST_F(Values, SomeMebibytes) {
+  const Table where = table();
+  for (const std::size_t size : {1_MiB, 3_MiB + 17, 4_MiB - 1}) {
+    put(where, std::to_string(size), noise(size, size));
+    EXPECT_EQ(now(where, std::to_string(size)), noise(size, size));
+  }
+  auto tx = begin();
+  auto cursor = tx.cursor(where);
+  ASSERT_OK(cursor);
+  int seen = 0;
+  while (cursor->next().value_or(false)) {
+    EXPECT_TRUE(cursor->large());
+    EXPECT_TRUE(cursor->value().empty());
+    ++seen;
+  }
+  EXPECT_EQ(seen, 3);
+  ASSERT_OK(tx.commit());
+}
+
+TEST_F(Values, AStreamOfTwiceTheBudget) {
+  const Table where = table();
+  auto tx = begin();
+  stream_in(tx, where, "stream", 1024, 64_KiB);
+  expect_stream(tx, where, "stream", 1024, 64_KiB);
+  ASSERT_OK(tx.commit());
+  EXPECT_LE(db().statistics().memory_used, options.memory_budget);
+  auto whole = reader();
+  EXPECT_CODE(whole.get(where, "stream"), memory_budget_exceeded);   // whole it cannot fit
+  expect_stream(whole, where, "stream", 1024, 64_KiB);
+  ASSERT_OK(whole.commit());
+  reopen();
+  auto after = reader();
+  expect_stream(after, table(), "stream", 1024, 64_KiB);
+  ASSERT_OK(after.commit());
+}
+
+TEST_F(Values, AStreamInOddPiecesAndASmallOne) {
+  const Table where = table();
+  auto tx = begin();
+  stream_in(tx, where, "odd", 300, 7919);
+  stream_in(tx, where, "small", 3, 5);
+  stream_in(tx, where, "none", 0, 1);
+  expect_stream(tx, where, "odd", 300, 7919);
+  ASSERT_OK(tx.commit());
+  auto after = reader();
+  expect_stream(after, where, "odd", 300, 7919);
+  expect_stream(after, where, "small", 3, 5);
+  expect_stream(after, where, "none", 0, 1);
+  auto absent = after.open_reader(where, "absent");
+  ASSERT_OK(absent);
+  EXPECT_FALSE(*absent);
+  EXPECT_EQ(text(after.get(where, "none")), "");
+  ASSERT_OK(after.commit());
+}
+
+TEST_F(Values, AReaderWorksOnValuesInsideTheLeaf) {
+  const Table where = table();
+  put(where, "key", "small");
+  auto tx = reader();
+  auto opened = tx.open_reader(where, "key");
+  ASSERT_OK(opened);
+  ASSERT_TRUE(*opened);
+  EXPECT_EQ((*opened)->size(), 5u);
+  char bytes[16];
+  auto got = (*opened)->read(bytes);
+  ASSERT_OK(got);
+  EXPECT_EQ(Bytes(bytes, *got), "small");
+  ASSERT_OK(tx.commit());
+}
+
+TEST_F(Values, NothingIsVisibleBeforeFinishAndAnAbandonedWriterLeavesNothing) {
+  const Table where = table();
+  put(where, "key", "old");
+  const std::uint64_t pages = gauge("data_file_pages");
+  for (int i = 0; i < 10; ++i) {
+    auto tx = begin();
+    {
+      auto writer = tx.open_writer(where, "key");
+      ASSERT_OK(writer);
+      for (int n = 0; n < 64; ++n) ASSERT_OK(writer->write(noise(64_KiB, 1)));
+      EXPECT_EQ(text(tx.get(where, "key")), "old");
+    }
+    EXPECT_EQ(text(tx.get(where, "key")), "old");
+    ASSERT_OK(tx.commit());
+    EXPECT_EQ(now(where, "key"), "old");
+  }
+  EXPECT_LE(gauge("data_file_pages"), pages + 2 * 4_MiB / db().page_size() + 64) << "abandoned values were not given back";
+}
+
+TEST_F(Values, AWriterThatOutlivesItsTransactionIsHarmless) {
+  const Table where = table();
+  auto tx = begin();
+  auto writer = tx.open_writer(where, "key");
+  ASSERT_OK(writer);
+  ASSERT_OK(writer->write(noise(1_MiB, 1)));
+  ASSERT_OK(tx.abort());
+  EXPECT_CODE(writer->write("more"), transaction_aborted);
+  EXPECT_CODE(writer->finish(), transaction_aborted);
+  EXPECT_EQ(now(where, "key"), std::nullopt);
+}
+
+TEST_F(Values, ASnapshotKeepsTheOldLargeValue) {
+  const Table where = table();
+  put(where, "key", noise(1_MiB, 1));
+  auto old = reader();
+  for (std::uint64_t i = 2; i < 20; ++i) {
+    put(where, "key", noise(1_MiB, i));
+    ASSERT_EQ(text(old.get(where, "key")), noise(1_MiB, 1)) << i;
+  }
+  erase(where, "key");
+  EXPECT_EQ(text(old.get(where, "key")), noise(1_MiB, 1));
+  EXPECT_EQ(now(where, "key"), std::nullopt);
+  ASSERT_OK(old.commit());
+}
+
+TEST_F(Values, OverwritingALargeValueAHundredTimesDoesNotGrowTheFile) {
+  const Table where = table();
+  overwrite(where, "key", 10, 1_MiB);
+  const std::uint64_t pages = gauge("data_file_pages");
+  overwrite(where, "key", 100, 1_MiB);
+  EXPECT_LE(gauge("data_file_pages"), pages + 3 * 1_MiB / db().page_size());
+  EXPECT_EQ(now(where, "key"), noise(1_MiB, 99));
+}
+
+TEST_F(Values, ErasedLargeValuesGiveTheirPagesBack) {
+  const Table where = table();
+  const auto cycle = [&] {
+    for (std::uint64_t i = 0; i < 8; ++i) put(where, key_of(i), noise(1_MiB, i));
+    for (std::uint64_t i = 0; i < 8; ++i) erase(where, key_of(i));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  };
+  cycle();
+  const std::uint64_t pages = gauge("data_file_pages");
+  for (int i = 0; i < 8; ++i) cycle();
+  EXPECT_LE(gauge("data_file_pages"), pages + 2 * 1_MiB / db().page_size());
+}
+
+TEST_F(Values, AnAbortedLargeValueGivesItsPagesBack) {
+  const Table where = table();
+  const auto cycle = [&] {
+    auto tx = begin();
+    for (std::uint64_t i = 0; i < 8; ++i) ASSERT_OK(tx.put(where, key_of(i), noise(1_MiB, i)));
+    ASSERT_OK(tx.abort());
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  };
+  cycle();
+  const std::uint64_t pages = gauge("data_file_pages");
+  for (int i = 0; i < 8; ++i) cycle();
+  EXPECT_LE(gauge("data_file_pages"), pages + 2 * 1_MiB / db().page_size());
+}
+
+// A held snapshot needs the first value of each key only: what comes between it and the newest must go all the same.
+TEST_F(Values, AHeldSnapshotDoesNotKeepLaterLargeValuesAlive) {
+  const Table where = table();
+  constexpr std::uint64_t keys = 200;
+  for (std::uint64_t i = 0; i < keys; ++i) put(where, key_of(i), noise(80_KiB, i));
+  auto held = reader();
+  for (std::uint64_t i = 0; i < keys; ++i) put(where, key_of(i), noise(80_KiB, i + 1000));   // these the snapshot needs
+  overwrite(where, "hot", 10, 1_MiB);
+  const std::uint64_t pages = gauge("data_file_pages");
+  overwrite(where, "hot", 60, 1_MiB);
+  EXPECT_LE(gauge("data_file_pages"), pages + 6 * 1_MiB / db().page_size());
+  for (std::uint64_t i = 0; i < keys; ++i) ASSERT_EQ(text(held.get(where, key_of(i))), noise(80_KiB, i));
+  ASSERT_OK(held.commit());
+}
+
+}  // namespace
+}  // namespace plimsoll

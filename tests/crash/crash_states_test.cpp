@@ -1,0 +1,74 @@
+// Thousands of stores that lost power: nothing acknowledged is lost, nothing half done shows, whatever the moment and whatever the
+// disk made of the writes in flight (crash_run.hpp). PLIMSOLL_TEST_SEED runs one seed only, PLIMSOLL_TEST_SCALE multiplies.
+// ctest-timeout: 900
+#include <gtest/gtest.h>
+
+#include "crash/crash_run.hpp"
+
+namespace plimsoll::test {
+namespace {
+
+void run_seeds(const char* title, const CrashSettings& settings, std::uint64_t first, std::uint64_t count, CrashTally& tally) {
+  if (only_seed() != 0) {
+    EXPECT_EQ(CrashRun(settings, only_seed(), tally).run(), "") << title;
+    return;
+  }
+  int failures = 0;
+  constexpr int failures_shown = 5;
+  for (std::uint64_t seed = first; seed < first + count && failures < failures_shown; ++seed) {
+    const std::string wrong = CrashRun(settings, seed, tally).run();
+    if (wrong.empty()) continue;
+    ++failures;
+    ADD_FAILURE() << title << ", PLIMSOLL_TEST_SEED=" << seed << ": " << wrong;
+  }
+}
+
+CrashSettings tiny() { return {}; }
+CrashSettings busy() {
+  CrashSettings settings;
+  settings.history.keys = 400;
+  settings.history.writes_of_ten = 8;
+  settings.history.value_bytes_max = 600;
+  settings.steps = 4000;
+  settings.changes_max = 2500;
+  return settings;
+}
+CrashSettings large_values() {
+  CrashSettings settings;
+  settings.history.large_one_in = 3;
+  settings.history.keys = 20;
+  settings.history.writes_of_ten = 8;
+  return settings;
+}
+CrashSettings bigger_than_memory() {
+  CrashSettings settings;
+  settings.history.keys = 20'000;
+  settings.history.tables = 1;
+  settings.history.value_bytes_max = 1800;
+  settings.history.writes_of_ten = 9;
+  settings.steps = 30'000;
+  settings.changes_max = 20'000;
+  settings.lives = 2;
+  settings.survivors = 6;
+  return settings;
+}
+
+TEST(CrashStatesTest, EveryStateAfterAPowerFailureIsAPrefixOfTheHistory) {
+  CrashTally tally;
+  run_seeds("tiny", tiny(), 1, scaled(260), tally);
+  run_seeds("large values", large_values(), 10'001, scaled(60), tally);
+  run_seeds("busy", busy(), 20'001, scaled(60), tally);
+  run_seeds("bigger than memory", bigger_than_memory(), 30'001, scaled(4), tally);
+  tally.rare.print("crash states");
+  std::printf("%zu distinct crash states, %zu of them with writes lost, torn or reordered\n", tally.states.size(), tally.damaged_states.size());
+  if (only_seed() != 0) return;
+  EXPECT_EQ(tally.rare.missing({"tree_splits", "tree_merges", "evictions", "version_pages_spilled", "checkpoints", "torn_pages_repaired",
+                                "records_reverted", "recoveries", "losers_reverted", "prepared recovered", "records_redone", "crashes during recovery",
+                                "crashes after recovery", "writes lost", "writes torn", "writes reordered", "resizes lost", "names lost",
+                                "tables dropped", "large_values_written", "transactions prepared", "asynchronous commits"}),
+            "");
+  EXPECT_GE(tally.damaged_states.size() * 2, tally.states.size());
+}
+
+}  // namespace
+}  // namespace plimsoll::test

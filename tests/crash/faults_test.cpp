@@ -1,0 +1,252 @@
+// Every call of the file system fails once, in a small life of a store: nothing acknowledged is lost, the errors say what happened, and
+// the store either goes on or says that it is read-only. Then full disks, which pass.
+// ctest-timeout: 600
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "io/simulation/simulated_file_system.hpp"
+#include "model/rare_events.hpp"
+#include "model/reference.hpp"
+#include "model/simulated_store.hpp"
+
+namespace plimsoll::test {
+namespace {
+
+using io::simulation::Fault;
+using io::simulation::Operation;
+using io::simulation::SimulatedFileSystem;
+
+// Keys that must be there, and those that may (their commit failed while it was in flight).
+struct Promised {
+  std::map<std::string, std::string> must, may;
+  std::set<ErrorCode> errors;
+};
+
+std::string value_of(int n) {
+  constexpr int large_every = 7;
+  return std::string(n % large_every == 0 ? 9000 : 40 + n * 13 % 200, static_cast<char>('a' + n % 26));
+}
+
+class SmallLife {
+ public:
+  SmallLife(SimulatedFileSystem& disk, Promised& promised) : promised_(promised), environment_{&disk, &time_, 5} {}
+
+  void run() {
+    auto db = Database::open(store_path, tiny_store(environment_));
+    if (!db) return note(db.error());
+    auto table = db->open_table("t", {.create_if_missing = true});
+    if (!table) return note(table.error());
+    if (auto doomed = db->open_table("doomed", {.create_if_missing = true}); !doomed) note(doomed.error());
+    for (int n = 1; n <= 40; ++n) {
+      commit(*db, *table, n);
+      if (n == 10) note(db->checkpoint());
+      if (n == 20) note(db->drop_table("doomed"));
+      if (n % 5 == 0) db->run_background();
+    }
+    read_all(*db, *table);
+    note(db->close());
+  }
+
+ private:
+  void note(const Error& error) { promised_.errors.insert(error.code()); }
+  void note(const Result<void>& outcome) {
+    if (!outcome) note(outcome.error());
+  }
+
+  void commit(Database& db, Table table, int n) {
+    const std::string key = fmt::format("key{:03}", n), value = value_of(n);
+    auto tx = db.begin({.durability = n % 3 == 0 ? Durability::relaxed : Durability::durable});
+    if (!tx) return note(tx.error());
+    auto put = tx->put(table, key, value);
+    if (n % 4 == 0) put = put ? tx->put(table, fmt::format("pair{:03}", n), value) : put;
+    if (!put) {
+      note(put.error());
+      return note(tx->abort());
+    }
+    const auto done = tx->commit();
+    if (!done) {
+      note(done.error());
+      promised_.may[key] = value;
+      if (tx->active()) note(tx->abort());
+      return;
+    }
+    (n % 3 == 0 ? promised_.may : promised_.must)[key] = value;
+  }
+
+  // Reads go on whatever happened to the log.
+  void read_all(Database& db, Table table) {
+    auto tx = db.begin({.read_only = true});
+    if (!tx) return note(tx.error());
+    for (const auto& [key, value] : promised_.must) {
+      auto found = tx->get(table, key);
+      if (!found) {
+        note(found.error());
+        continue;
+      }
+      EXPECT_TRUE(*found && (*found)->bytes() == value) << key << " before the store was opened again";
+    }
+  }
+
+  Promised& promised_;
+  SteppingTime time_;
+  Environment environment_;
+};
+
+void expect_kept(SimulatedFileSystem& disk, const Promised& promised) {
+  SteppingTime time;
+  Environment environment{&disk, &time, 6};
+  auto db = Database::open(store_path, tiny_store(environment));
+  ASSERT_TRUE(db) << db.error().message();
+  auto state = read_state(*db);
+  ASSERT_TRUE(state) << state.error().message();
+  const Contents& table = state->tables["t"];
+  for (const auto& [key, value] : promised.must) {
+    const auto found = table.find(key);
+    ASSERT_TRUE(found != table.end()) << key << " was acknowledged and is lost";
+    ASSERT_EQ(found->second, value);
+  }
+  for (const auto& [key, value] : table) {
+    if (key.starts_with("pair")) continue;
+    const auto must = promised.must.find(key), may = promised.may.find(key);
+    ASSERT_TRUE(must != promised.must.end() || may != promised.may.end()) << key << " was never committed";
+    if (std::stoi(key.substr(3)) % 4 == 0) ASSERT_TRUE(table.contains("pair" + key.substr(3))) << "half of a transaction";
+  }
+  ASSERT_EQ(problems(*db), "");
+}
+
+struct Kind {
+  Operation operation;
+  int os_error;
+  std::size_t lands_bytes;
+  bool from_then_on;
+};
+
+class FaultTest : public testing::TestWithParam<Kind> {};
+
+TEST_P(FaultTest, OfEachCallLosesNothing) {
+  const Kind kind = GetParam();
+  std::set<ErrorCode> errors;
+  std::uint64_t fired = 0;
+  for (std::uint64_t nth = 1;; ++nth) {
+    SCOPED_TRACE(fmt::format("{} number {} fails with {}", name(kind.operation), nth, kind.os_error));
+    SimulatedFileSystem disk;
+    Promised promised;
+    disk.inject({.operation = kind.operation, .nth = nth, .os_error = kind.os_error, .from_then_on = kind.from_then_on, .lands_bytes = kind.lands_bytes});
+    SmallLife(disk, promised).run();
+    if (disk.faults_fired() == 0) {
+      EXPECT_TRUE(promised.errors.empty()) << name(*promised.errors.begin());
+      break;
+    }
+    fired += disk.faults_fired();
+    disk.clear_faults();
+    errors.insert(promised.errors.begin(), promised.errors.end());
+    ASSERT_NO_FATAL_FAILURE(expect_kept(disk, promised));
+    // And if the power fails right after it.
+    Random random(nth);
+    disk.crash(random);
+    ASSERT_NO_FATAL_FAILURE(expect_kept(disk, promised));
+  }
+  const std::set<ErrorCode> clear{ErrorCode::io_error, ErrorCode::no_space, ErrorCode::read_only, ErrorCode::commit_outcome_unknown,
+                                  ErrorCode::log_full, ErrorCode::not_found, ErrorCode::transaction_aborted};
+  for (const ErrorCode code : errors) EXPECT_TRUE(clear.contains(code)) << name(kind.operation) << ": " << name(code);
+  EXPECT_GT(fired, 0u) << "the store never calls " << name(kind.operation);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, FaultTest,
+                         testing::Values(Kind{Operation::read, EIO, 0, false}, Kind{Operation::write, EIO, 0, false},
+                                         Kind{Operation::write, EIO, 1000, false}, Kind{Operation::write, ENOSPC, 512, false},
+                                         Kind{Operation::write, EIO, 0, true}, Kind{Operation::sync, EIO, 0, false},
+                                         Kind{Operation::sync, EIO, 0, true}, Kind{Operation::resize, ENOSPC, 0, false},
+                                         Kind{Operation::allocate, ENOSPC, 0, false}, Kind{Operation::allocate, ENOSPC, 0, true},
+                                         Kind{Operation::open, EIO, 0, false}, Kind{Operation::create, ENOSPC, 0, false},
+                                         Kind{Operation::rename, EIO, 0, false}, Kind{Operation::remove, EIO, 0, false},
+                                         Kind{Operation::make_directory, EIO, 0, false}, Kind{Operation::sync_directory, EIO, 0, false},
+                                         Kind{Operation::look, EIO, 0, false}),
+                         [](const auto& one) {
+                           return fmt::format("{}_{}_{}{}", name(one.param.operation), one.param.os_error == EIO ? "EIO" : "ENOSPC",
+                                              one.param.lands_bytes, one.param.from_then_on ? "_forever" : "");
+                         });
+
+TEST(LogFailureTest, LeavesAStoreThatCanBeRead) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  {
+    auto db = Database::open(store_path, tiny_store(environment));
+    ASSERT_TRUE(db);
+    auto table = db->open_table("t", {.create_if_missing = true});
+    ASSERT_TRUE(table);
+    ASSERT_TRUE(db->transact({}, [&](Transaction& tx) { return tx.put(*table, "safe", "1"); }));
+    disk.inject({.operation = Operation::sync, .nth = 1, .from_then_on = true});
+    const auto failed = db->transact({}, [&](Transaction& tx) { return tx.put(*table, "lost", "2"); });
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code(), ErrorCode::commit_outcome_unknown);
+    disk.clear_faults();
+    const auto later = db->transact({}, [&](Transaction& tx) { return tx.put(*table, "later", "3"); });
+    ASSERT_FALSE(later) << "a sync was tried again after an error";
+    EXPECT_EQ(later.error().code(), ErrorCode::read_only);
+    auto tx = db->begin();
+    ASSERT_TRUE(tx) << tx.error().message();
+    auto safe = tx->get(*table, "safe");
+    ASSERT_TRUE(safe) << safe.error().message();
+    ASSERT_TRUE(*safe);
+    EXPECT_EQ((*safe)->bytes(), "1");
+    auto lost = tx->get(*table, "lost");
+    ASSERT_TRUE(lost) << lost.error().message();
+    EXPECT_FALSE(*lost) << "what may not survive is shown";
+  }
+  auto db = Database::open(store_path, tiny_store(environment));
+  ASSERT_TRUE(db) << db.error().message();
+  auto state = read_state(*db);
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->tables["t"]["safe"], "1");
+  EXPECT_FALSE(state->tables["t"].contains("later"));
+  EXPECT_EQ(problems(*db), "");
+}
+
+TEST(FullDiskTest, RefusesWritesAndGoesOnWhenSpaceReturns) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  std::map<std::string, std::string> kept;
+  {
+    auto db = Database::open(store_path, tiny_store(environment));
+    ASSERT_TRUE(db);
+    auto table = db->open_table("t", {.create_if_missing = true});
+    ASSERT_TRUE(table);
+    std::set<ErrorCode> refusals;
+    const auto put = [&](int n) {
+      const std::string key = fmt::format("{:06}", n), value(n % 9 == 0 ? 20'000 : 700, static_cast<char>('a' + n % 26));
+      auto done = db->transact({}, [&](Transaction& tx) { return tx.put(*table, key, value); });
+      if (done) kept[key] = value;
+      if (!done) refusals.insert(done.error().code());
+      db->run_background();
+      return done.has_value();
+    };
+    ASSERT_TRUE(put(1));
+    int n = 2;
+    for (int full = 0; full < 3; ++full) {
+      disk.set_disk_bytes(disk.disk_bytes_used() + 400'000);
+      int refused = 0;
+      for (const int end = n + 2000; n < end && refused < 20; ++n) refused += put(n) ? 0 : 1;
+      EXPECT_GE(refused, 20) << "the disk never filled up";
+      auto state = read_state(*db);
+      ASSERT_TRUE(state) << state.error().message();
+      ASSERT_EQ(state->tables["t"], kept);
+      disk.set_disk_bytes(std::numeric_limits<std::uint64_t>::max());
+      for (int i = 0; i < 20; ++i, ++n) ASSERT_TRUE(put(n)) << "after space had returned";
+    }
+    for (const ErrorCode code : refusals) EXPECT_TRUE(code == ErrorCode::no_space || code == ErrorCode::log_full) << name(code);
+    EXPECT_EQ(problems(*db), "");
+  }
+  auto db = Database::open(store_path, tiny_store(environment));
+  ASSERT_TRUE(db) << db.error().message();
+  auto state = read_state(*db);
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->tables["t"], kept);
+  EXPECT_EQ(problems(*db), "");
+}
+
+}  // namespace
+}  // namespace plimsoll::test
