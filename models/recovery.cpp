@@ -113,7 +113,7 @@ u8 position_of(const State& s, Type type) {
 
 void finish_entries(State& s, u8 which) { s.unfinished &= static_cast<u8>(~which); }
 
-void t_runs(const State& s0, model::Search<State>& search) {
+void t_begins_or_updates(const State& s0, model::Search<State>& search) {
   State s = s0;
   const u8 entry = s.next;
   switch (s.pc) {
@@ -179,6 +179,14 @@ void t_runs(const State& s0, model::Search<State>& search) {
       ++s.next;
       s.pc = ready;
       return search.step(s, "T changes the leaf");
+    default: return;
+  }
+}
+
+// Rolls back, aborts, prepares or ends.
+void t_ends(const State& s0, model::Search<State>& search) {
+  State s = s0;
+  switch (s.pc) {
     case revert_change: {
       const u8 reverted = s.last;
       if (s.recovered && (s.version.memory.set >> reverted & 1) == 0 && (tracked() >> reverted & 1) != 0)
@@ -237,6 +245,11 @@ void t_runs(const State& s0, model::Search<State>& search) {
       return search.step(s, "T is durably prepared and says so");
     default: return;
   }
+}
+
+void t_runs(const State& s, model::Search<State>& search) {
+  const bool early = s.pc == ready || s.pc == update_claim || s.pc == update_fill || s.pc == update_leaf;
+  early ? t_begins_or_updates(s, search) : t_ends(s, search);
 }
 
 // --- pages ---

@@ -24,7 +24,8 @@ namespace db {
 class Store;
 }
 
-// One record of the log as a consumer sees it. Views are valid during the call that hands it out.
+// One record of the log as a consumer sees it. Views are valid during the call that hands it out. What a rollback to a savepoint takes back
+// comes as further puts and erases of the same transaction; what an aborted transaction did is to be ignored from its abort on.
 struct LogEntry {
   enum class Kind : std::uint8_t { put, erase, commit, abort, prepare } kind{};
   Lsn lsn{};

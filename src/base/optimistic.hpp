@@ -46,7 +46,7 @@ inline void page_read(void* to, const void* page_bytes, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i)
     static_cast<unsigned char*>(to)[i] = __atomic_load_n(static_cast<const unsigned char*>(page_bytes) + i, __ATOMIC_RELAXED);
 #else
-  std::memcpy(to, page_bytes, bytes);
+  if (bytes != 0) std::memcpy(to, page_bytes, bytes);   // empty views may be null
 #endif
 }
 
@@ -56,7 +56,7 @@ inline void page_write(void* page_bytes, const void* from, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i)
     __atomic_store_n(static_cast<unsigned char*>(page_bytes) + i, static_cast<const unsigned char*>(from)[i], __ATOMIC_RELAXED);
 #else
-  std::memcpy(page_bytes, from, bytes);
+  if (bytes != 0) std::memcpy(page_bytes, from, bytes);
 #endif
 }
 
@@ -71,7 +71,7 @@ inline void page_move(void* to, const void* from, std::size_t bytes) {
     for (std::size_t i = bytes; i-- > 0;) __atomic_store_n(t + i, __atomic_load_n(f + i, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
   }
 #else
-  std::memmove(to, from, bytes);
+  if (bytes != 0) std::memmove(to, from, bytes);
 #endif
 }
 
@@ -85,7 +85,7 @@ inline int page_compare(const void* page_bytes, const void* with, std::size_t by
   }
   return 0;
 #else
-  return std::memcmp(page_bytes, with, bytes);
+  return bytes == 0 ? 0 : std::memcmp(page_bytes, with, bytes);
 #endif
 }
 

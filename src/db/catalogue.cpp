@@ -2,18 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "txn/large_value.hpp"
 
 namespace plimsoll::db {
 
 namespace {
 
 constexpr TreeId catalogue{catalogue_root};
-constexpr std::size_t name_bytes_max = 255, payload_bytes = 2048;
+constexpr std::size_t name_bytes_max = 255, payload_bytes = 4096;
 constexpr std::uint64_t stamp_of_entries = 1;   // committed before everything
 
 std::uint32_t root_of(const btree::RecordView& record) {
@@ -105,6 +107,11 @@ Result<void> Catalogue::drop(Bytes name) {
   const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
   const Bytes value{reinterpret_cast<const char*>(&tree.value), sizeof tree.value};
   const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
+  {
+    MutexLock dropping(dropped_mutex_);
+    dropped_.insert(tree.value);
+  }
+  engine_.drops.fetch_add(1);
   // The marker first, then the name: after a crash in between the table is dropped at the next open, and the drop was under way.
   for (const bool adding : {true, false}) {
     std::array<char, payload_bytes> payload;
@@ -124,11 +131,23 @@ Result<void> Catalogue::drop(Bytes name) {
     leaf.unlatch();
     PLIMSOLL_TRY(engine_.log.flush_to(span.end));
   }
-  return free_dropped(marker, tree);
+  return empty_dropped(tree);
+}
+
+bool Catalogue::is_dropped(TreeId tree) {
+  MutexLock lock(dropped_mutex_);
+  return dropped_.contains(tree.value);
+}
+
+// Everything but the root.
+Result<void> Catalogue::empty_dropped(TreeId tree) {
+  PLIMSOLL_TRY(engine_.collector.forget(tree));
+  PLIMSOLL_TRY(free_large_values(tree));
+  return engine_.trees.free_pages(tree);
 }
 
 Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
-  PLIMSOLL_TRY(engine_.trees.free_pages(tree));
+  PLIMSOLL_TRY(empty_dropped(tree));
   PLIMSOLL_ASSIGN(const storage::Reservation map_of_root, engine_.space.prepare_free(tree.value));
   std::array<char, payload_bytes> payload;
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
@@ -151,6 +170,64 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
   map.unlatch();
   engine_.space.note_freed(tree.value);
   return {};
+}
+
+// Record by record, before the pages go: an interrupted drop goes on where it stopped.
+Result<void> Catalogue::free_large_values(TreeId tree) {
+  memory::Context context(engine_.blocks, "drop", 0);
+  char* buffer = context.allocate(engine_.pool.page_bytes());
+  if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory to look through the dropped table");
+  std::array<char, 1024> key_buffer;
+  std::optional<std::string> at;
+  for (;;) {
+    PLIMSOLL_ASSIGN(const btree::LeafCopy leaf,
+                    engine_.trees.copy_leaf(tree, at ? std::optional<Bytes>(*at) : std::nullopt, false, buffer, storage::Access::scan));
+    for (std::uint16_t i = 0; i < leaf.count(); ++i)
+      if ((leaf.record(i).flags & btree::flag_large) != 0) PLIMSOLL_TRY(free_large_value(tree, leaf.key(i, key_buffer.data())));
+    const auto fence = leaf.upper_fence();
+    if (!fence) return {};
+    at = std::string(*fence);
+  }
+}
+
+// The record and the allocation bits of its extents go together.
+Result<bool> Catalogue::free_large_value(TreeId tree, Bytes key) {
+  std::array<char, payload_bytes> payload;
+  std::array<storage::Reservation, txn::extents_max> pinned;
+  std::array<storage::ExclusivePage, txn::extents_max> maps;
+  txn::LargeValue value;
+  {
+    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
+    const btree::RecordView record = leaf.record();
+    if (!record || !txn::LargeValue::decode({record.value, record.value_bytes}, value))
+      return fail(ErrorCode::corruption, "the descriptor of a large value in tree {} is damaged", tree.value);
+  }
+  std::sort(value.extent.begin(), value.extent.begin() + value.count, [](const txn::Extent& a, const txn::Extent& b) { return a.first < b.first; });
+  for (std::uint32_t i = 0; i < value.count; ++i) {
+    PLIMSOLL_ASSIGN(pinned[i], engine_.space.prepare_free(value.extent[i].first));
+  }
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
+                                                          engine_.time.monotonic_ns() + engine_.lock_deadline_ns));
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
+  PLIMSOLL_CHECK(leaf.found());   // nobody else uses a dropped tree
+  btree::StructureChange change(engine_.log, credit, payload);
+  change.begin(leaf.page());
+  leaf.erase();
+  change.add(leaf.page(), log::Action::leaf_erase, key);
+  std::size_t map = 0;
+  for (std::uint32_t i = 0; i < value.count; ++i) {
+    if (i == 0 || engine_.space.map_of(value.extent[i].first) != engine_.space.map_of(value.extent[i - 1].first)) {
+      map = i;
+      maps[i] = engine_.space.latch_map(pinned[i]);
+      change.begin(maps[i]);
+    }
+    change.clear_space(maps[map], value.extent[i].first, value.extent[i].pages);
+  }
+  change.finish();
+  leaf.unlatch();
+  for (storage::ExclusivePage& page : maps) page.unlatch();
+  for (std::uint32_t i = 0; i < value.count; ++i) engine_.space.note_freed(value.extent[i].first);
+  return true;
 }
 
 Result<void> Catalogue::finish_drops() {

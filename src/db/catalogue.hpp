@@ -5,6 +5,7 @@
 // Page 1: catalogue root; page 2: root of the garbage tree (txn/large_value.hpp). Entry value: u32 root page.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,14 +24,21 @@ class Catalogue {
 
   Result<TreeId> find(Bytes name);                    // not_found
   Result<TreeId> create(Bytes name);                  // already_exists
+  // The root page stays taken (an empty leaf under the marker's name) until the next open, so that a stale handle cannot mean another table.
   Result<void> drop(Bytes name);
+  bool is_dropped(TreeId tree);
   Result<void> finish_drops();                        // frees what an interrupted drop left
   Result<std::vector<TableInfo>> list(bool internal);
 
  private:
   Result<void> free_dropped(Bytes marker, TreeId tree);
+  Result<void> empty_dropped(TreeId tree);
+  Result<void> free_large_values(TreeId tree);
+  Result<bool> free_large_value(TreeId tree, Bytes key);
   txn::Engine& engine_;
   Mutex mutex_{LatchRank::catalogue};
+  Mutex dropped_mutex_{LatchRank::events};
+  std::set<std::uint32_t> dropped_;   // since the store was opened
 };
 
 }  // namespace plimsoll::db

@@ -160,8 +160,9 @@ Result<Lsn> Database::read_log(Lsn from, const std::function<bool(const LogEntry
     log::Ending ending;
     switch (record.kind) {
       case log::Kind::update:
+      case log::Kind::revert:   // a rollback to a savepoint is a change like any other to who follows the log
         if (!log::read_update(record.payload, update)) return true;
-        entry.kind = (update.after_flags & btree::flag_deleted) != 0 ? LogEntry::Kind::erase : LogEntry::Kind::put;
+        entry.kind = (update.after_flags & (btree::flag_deleted | version::flag_absent)) != 0 ? LogEntry::Kind::erase : LogEntry::Kind::put;
         entry.transaction = update.transaction;
         entry.tree = TreeId{update.tree};
         entry.key = update.key;

@@ -311,6 +311,7 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
                                 *clock_, *time_, TreeId{garbage_root}, super_.salt, milliseconds_to_ns(options_.transaction_deadline),
                                 milliseconds_to_ns(options_.lock_deadline)});
   catalogue_ = std::make_unique<Catalogue>(*engine_);
+  engine_->is_dropped = [this](TreeId tree) { return catalogue_->is_dropped(tree); };
   engine_->table_name = [this](TreeId tree) { return table_name(tree); };
   PLIMSOLL_ASSIGN(transactions_, txn::TransactionManager::make(*engine_));
   checkpointer_ = std::make_unique<recovery::Checkpointer>(*engine_, *transactions_, [this](Lsn at) { return write_super(at, false); });

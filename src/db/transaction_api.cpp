@@ -33,6 +33,8 @@ class Operation {
   TransactionImpl& operator*() const { return *impl_; }
   Result<TreeId> tree(const Table& table) const {
     if (table.store() != impl_->engine().salt) return fail(ErrorCode::invalid_argument, "the table handle is of another store");
+    if (impl_->engine().drops.load(std::memory_order_relaxed) != 0 && impl_->engine().is_dropped(table.tree())) [[unlikely]]
+      return fail(ErrorCode::not_found, "the table has been dropped");
     return table.tree();
   }
 
@@ -259,7 +261,7 @@ Result<void> Transaction::abort() {
 }
 Result<void> Transaction::prepare(Bytes global_id) {
   PLIMSOLL_ENTER(operation);
-  return operation->prepare(global_id);
+  return operation->engine().transactions->prepare(*operation, global_id);
 }
 
 TxnId Transaction::id() const { return alive(impl_, id_) ? TxnId{id_} : TxnId{}; }

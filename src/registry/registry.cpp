@@ -13,8 +13,8 @@ Result<std::unique_ptr<Registry>> Registry::make(memory::PageProvider& provider,
                                                  std::uint32_t slots, std::uint64_t next_sequence) {
   std::unique_ptr<Registry> registry(new Registry(metrics, clock, time));
   PLIMSOLL_ASSIGN(registry->memory_, provider.map(memory::Account::registry, slots * sizeof(Slot)));
-  PLIMSOLL_ASSIGN(registry->in_flight_memory_, provider.map(memory::Account::registry, slots * sizeof(InFlight)));
-  PLIMSOLL_ASSIGN(registry->commit_table_, CommitTable::make(provider, std::size_t{slots} * 4));
+  PLIMSOLL_ASSIGN(registry->in_flight_memory_, provider.map(memory::Account::registry, in_flight_max * sizeof(InFlight)));
+  PLIMSOLL_ASSIGN(registry->commit_table_, CommitTable::make(provider, std::max<std::size_t>(std::size_t{slots} * 4, commit_table_least)));
   PLIMSOLL_ASSIGN(registry->snapshots_, SnapshotSet::make(provider, std::size_t{slots} + 1));
   registry->count_ = slots;
   registry->first_sequence_ = std::max<std::uint64_t>(next_sequence, 1);
@@ -149,8 +149,12 @@ void Registry::note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) {
     if (in_flight_head_ == in_flight_tail_) read_only_horizon_.store(timestamp.value, std::memory_order_seq_cst);
     return;
   }
-  PLIMSOLL_CHECK(in_flight_tail_ - in_flight_head_ < count_);   // one a slot
-  in_flight_memory_.as<InFlight>()[in_flight_tail_++ % count_] = {timestamp.value, lsn.value};
+  InFlight* ring = in_flight_memory_.as<InFlight>();
+  if (in_flight_tail_ - in_flight_head_ == in_flight_max) {   // full: the newest one stands for this one too, which only holds the horizon back
+    ring[(in_flight_tail_ - 1) % in_flight_max].lsn = lsn.value;
+    return;
+  }
+  ring[in_flight_tail_++ % in_flight_max] = {timestamp.value, lsn.value};
   if (in_flight_tail_ - in_flight_head_ == 1) oldest_in_flight_lsn_.store(lsn.value, std::memory_order_seq_cst);
 }
 
@@ -158,9 +162,9 @@ void Registry::note_durable(Lsn lsn) {
   if (oldest_in_flight_lsn_.load(std::memory_order_seq_cst) > lsn.value) return;
   MutexLock lock(commit_mutex_);
   const auto* ring = in_flight_memory_.as<InFlight>();
-  while (in_flight_head_ != in_flight_tail_ && ring[in_flight_head_ % count_].lsn <= lsn.value) ++in_flight_head_;
+  while (in_flight_head_ != in_flight_tail_ && ring[in_flight_head_ % in_flight_max].lsn <= lsn.value) ++in_flight_head_;
   const bool none = in_flight_head_ == in_flight_tail_;
-  const InFlight oldest = none ? InFlight{newest_commit_ + 1, ~std::uint64_t{0}} : ring[in_flight_head_ % count_];
+  const InFlight oldest = none ? InFlight{newest_commit_ + 1, ~std::uint64_t{0}} : ring[in_flight_head_ % in_flight_max];
   oldest_in_flight_lsn_.store(oldest.lsn, std::memory_order_seq_cst);
   read_only_horizon_.store(std::max(read_only_horizon_.load(), oldest.timestamp - 1), std::memory_order_seq_cst);
 }

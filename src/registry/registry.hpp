@@ -89,6 +89,7 @@ class Registry {
   bool closes_cycle(SlotIndex self, TxnId holder) const;
   void unlink_waiter(SlotIndex self, TxnId holder);
 
+  static constexpr std::size_t in_flight_max = 4096, commit_table_least = 16'384;
   struct InFlight {
     std::uint64_t timestamp, lsn;
   };

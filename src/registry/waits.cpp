@@ -93,6 +93,7 @@ std::optional<std::uint64_t> Registry::kill(TxnId id) {
   do {
     const Status status = status_of(control);
     if (slot.id.load(std::memory_order_seq_cst) != id.value || (status != Status::idle && status != Status::in_operation)) return std::nullopt;
+    if (slot.state.load(std::memory_order_seq_cst) != TransactionState::active) return std::nullopt;   // prepared ones are their coordinator's
   } while (!slot.control.compare_exchange_weak(control, control | killed_bit, std::memory_order_seq_cst));
   MutexLock lock(wait_mutex_);
   slot.wake.notify_one();

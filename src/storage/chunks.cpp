@@ -56,12 +56,12 @@ void Pool::wait_for_free_frame() {
   free_waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-// One chunk more, if the budget has room without taking from anybody.
-bool Pool::grow() {
+// Commits one more chunk unless there are `enough` free frames already. False: the budget has no room.
+bool Pool::grow(std::size_t enough) {
   if (committed_.load(std::memory_order_relaxed) == arena_.chunks()) return false;
   if (budget_.available(memory::Account::frames) < arena_.chunk_bytes()) return false;
   const MutexLock lock(chunk_mutex_);
-  if (free_count_.load(std::memory_order_relaxed) != 0) return true;  // somebody else has grown it meanwhile
+  if (free_count_.load(std::memory_order_relaxed) >= enough) return true;  // somebody else has grown it meanwhile
   for (std::size_t chunk = 0; chunk < arena_.chunks(); ++chunk) {
     if (arena_.committed(chunk)) continue;
     if (!arena_.try_commit(chunk)) return false;

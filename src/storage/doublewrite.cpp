@@ -74,6 +74,12 @@ Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::sp
   return area.sync();
 }
 
+Result<void> clear_doublewrite(io::File& area) {
+  const Header nothing;
+  PLIMSOLL_TRY(area.write(0, nothing.bytes));
+  return area.sync();
+}
+
 Result<std::uint64_t> repair(io::File& area, memory::PageProvider& provider, std::uint32_t page_bytes, std::uint64_t salt,
                              const std::function<io::File*(std::uint16_t)>& file) {
   Header header;

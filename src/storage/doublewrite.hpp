@@ -24,6 +24,9 @@ void seal_image(char* image, std::uint32_t page_bytes, std::uint64_t salt);
 // Writes one batch of sealed images (adjacent in memory, `images`), synced when it returns.
 Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::span<const PageKey> keys, const char* images);
 
+// Forgets the last batch: repair() finds nothing. Synced when it returns.
+Result<void> clear_doublewrite(io::File& area);
+
 // After a crash, before any page is read: every page of the batch whose place holds a damaged image gets its copy back. `file_of`
 // answers the file of a key, or null if it is gone. Answers how many pages were repaired.
 Result<std::uint64_t> repair(io::File& area, memory::PageProvider& provider, std::uint32_t page_bytes, std::uint64_t salt,

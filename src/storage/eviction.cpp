@@ -23,7 +23,7 @@ constexpr unsigned rounds_busy_max = 4000;  // and when frames seem to be about 
 
 Result<FreeFrame> Pool::take_frame() {
   if (FreeFrame frame = pop_free()) return frame;
-  if (grow()) {
+  if (grow(1)) {
     if (FreeFrame frame = pop_free()) return frame;
   }
   return take_by_eviction();
@@ -32,7 +32,7 @@ Result<FreeFrame> Pool::take_frame() {
 // What can be had without writing or waiting.
 FreeFrame Pool::try_take_frame() {
   if (FreeFrame frame = pop_free()) return frame;
-  if (!grow()) sweep(evicted_at_once, nullptr, Cooling::respected);
+  if (!grow(1)) sweep(evicted_at_once, nullptr, Cooling::respected);
   return pop_free();
 }
 
@@ -53,7 +53,7 @@ Result<FreeFrame> Pool::take_by_eviction() {
       }
       if (*wrote) continue;
     }
-    if (grow()) continue;
+    if (grow(1)) continue;
     ++(swept.busy || dirty.count != 0 ? busy : idle);
     wait_for_free_frame();
   }
@@ -143,7 +143,7 @@ Result<bool> Pool::run_background() {
   const std::size_t low_water = std::clamp<std::size_t>(frames / 32, 8, 1024);
   const std::size_t free = free_count_.load(std::memory_order_relaxed);
   if (free >= low_water) return false;
-  if (free == 0 && grow()) return true;
+  if (grow(low_water)) return true;   // nothing is evicted while the budget has room
   WriteCandidates dirty;
   const Swept swept = sweep(low_water - free, &dirty, Cooling::respected);
   if (dirty.count == 0) return swept.freed != 0;

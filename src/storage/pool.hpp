@@ -227,6 +227,9 @@ class Pool final : public memory::Reclaimer {
   Lsn oldest_change(Lsn now) const;
   // Writes and syncs every page (but scratch ones) whose oldest change lies below `below`.
   Result<void> write_back(Lsn below);
+  // Before bytes are written into freed pages behind the pool's back (large values): no write of a page that was discarded before this call is
+  // under way when it returns, and a crash will not bring one back from the doublewrite area.
+  Result<void> settle_writes();
   // One round of the background page provider: keeps free frames above the low-water mark, by second chance. True if it did
   // something.
   Result<bool> run_background();
@@ -274,7 +277,7 @@ class Pool final : public memory::Reclaimer {
   FreeFrame pop_free();
   void free_frame(FrameIndex frame);
   void wait_for_free_frame();
-  bool grow();
+  bool grow(std::size_t enough);
   void add_chunk(std::size_t chunk);
   bool empty_chunk(std::size_t chunk);
   void give_back(std::size_t chunk);
@@ -318,6 +321,7 @@ class Pool final : public memory::Reclaimer {
   ReadBuffers read_buffers_;
   FileTable files_;
   io::File* doublewrite_ = nullptr;
+  bool doublewrite_used_ = false;   // the writer's turn guards it: a batch may lie in the area
 
   mutable Mutex free_mutex_{LatchRank::pool};
   FrameIndex free_head_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_frame;

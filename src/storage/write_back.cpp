@@ -83,12 +83,21 @@ Result<void> Pool::store(WriteBatch& batch) {
   if (!kept.empty() && doublewrite_ != nullptr) {
     std::array<PageKey, doublewrite_batch> keys;
     std::transform(kept.begin(), kept.end(), keys.begin(), [](const WriteBatch::Entry& entry) { return entry.key; });
+    doublewrite_used_ = true;
     PLIMSOLL_TRY(write_doublewrite(*doublewrite_, page_bytes(), std::span(keys).first(kept.size()), write_buffer_.data()));
     metrics_.add(Counter::doublewrite_batches);
   }
   std::sort(kept.begin(), kept.end(), [](const WriteBatch::Entry& a, const WriteBatch::Entry& b) { return a.key < b.key; });
   PLIMSOLL_TRY(write_in_place(kept, true));
   return write_in_place({batch.scratch.data(), batch.scratch_count}, false);
+}
+
+Result<void> Pool::settle_writes() {
+  const TurnHolder turn(writer_turn_);
+  if (!doublewrite_used_ || doublewrite_ == nullptr) return {};
+  PLIMSOLL_TRY(clear_doublewrite(*doublewrite_));
+  doublewrite_used_ = false;
+  return {};
 }
 
 // One batch of writes for each run of pages of the same file.

@@ -49,6 +49,7 @@ void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
+  while (streams_ != nullptr) streams_->~Stream();   // unlinks itself; its memory goes with the context
   write_set_ = nullptr;
   savepoints_ = nullptr;
   savepoint_count_ = savepoint_number_ = 0;
@@ -130,26 +131,38 @@ bool TransactionImpl::retry_revert() {
   return !needs_revert_.load();
 }
 
-Result<void> TransactionImpl::prepare(Bytes global_id) {
+// The transaction is `preparing` from here on; nobody else may take the same id.
+Result<void> TransactionImpl::take_global_id(Bytes global_id) {
   if (global_id.empty() || global_id.size() > global_id_.size())
     return fail(ErrorCode::invalid_argument, "global id of {} bytes: 1 to {} are allowed", global_id.size(), global_id_.size());
-  PLIMSOLL_CHECK(id_);
   std::memcpy(global_id_.data(), global_id.data(), global_id.size());
+  global_id_bytes_ = global_id.size();
+  slot().deadline_ns.store(0, std::memory_order_relaxed);   // only its coordinator ends it now
+  slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
+  return {};
+}
+
+Result<void> TransactionImpl::prepare() {
+  PLIMSOLL_CHECK(id_ && slot().state.load() == TransactionState::preparing);
   char payload[160];
   log::Writer writer(payload);
-  log::write_ending(writer, {id_, last_entry(), global_id});
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(writer.size()), log::Log::Priority::normal, engine_.time.monotonic_ns() + lock_wait_ns_));
-  global_id_bytes_ = global_id.size();
-  slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
+  log::write_ending(writer, {id_, last_entry(), global_id()});
+  auto credit = take_credit(log::record_bytes(writer.size()));
+  const bool killed = (slot().control.load() & registry::killed_bit) != 0;
+  if (!credit || killed) {
+    global_id_bytes_ = 0;
+    slot().state.store(TransactionState::active, std::memory_order_seq_cst);
+    if (!credit) return std::unexpected(credit.error());
+    return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could be prepared", id_.value);
+  }
   log::Log::Span span;
   {
     MutexLock lock(engine_.registry.commit_mutex());   // a checkpoint sees the state together with the record
-    span = engine_.log.claim(credit, writer.size());
+    span = engine_.log.claim(*credit, writer.size());
     slot().state.store(TransactionState::prepared, std::memory_order_seq_cst);
   }
   const std::string_view piece = writer.view();
   engine_.log.fill(span, log::Kind::prepare, std::span(&piece, 1));
-  slot().deadline_ns.store(0, std::memory_order_relaxed);   // only its coordinator ends it now
   engine_.registry.drop_snapshot(slot_);
   return engine_.log.flush_to(span.end);
 }

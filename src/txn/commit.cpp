@@ -11,7 +11,7 @@ namespace plimsoll::txn {
 Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* done_context) {
   Timestamp timestamp{};
   Lsn position = read_position_;   // rule 15: without writes, what was read must be durable
-  if (done != nullptr) PLIMSOLL_TRY(engine_.async_commits->reserve(engine_.time.monotonic_ns() + lock_wait_ns_));
+  if (done != nullptr) PLIMSOLL_TRY(engine_.async_commits->reserve(wait_deadline()));
   if (write_count_ != 0) {
     if (auto decided = commit_writes(timestamp, position); !decided) {
       if (done != nullptr) engine_.async_commits->cancel();
@@ -47,11 +47,10 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
   registry::Slot& mine = slot();
   char payload[32];
   constexpr std::size_t payload_bytes = 16;
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload_bytes), log::Log::Priority::normal,
-                                                          engine_.time.monotonic_ns() + lock_wait_ns_));
+  PLIMSOLL_ASSIGN(log::Credit credit, take_credit(log::record_bytes(payload_bytes)));
   PLIMSOLL_CHECK(mine.state.load() == TransactionState::active || mine.state.load() == TransactionState::prepared);
   for (std::uint64_t control = mine.control.load();;) {   // from here on nobody kills it
-    if ((control & registry::killed_bit) != 0) return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could commit", id_.value);
+    if ((control & registry::killed_bit) != 0 && mine.state.load() == TransactionState::active) return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could commit", id_.value);
     if (mine.control.compare_exchange_weak(control, registry::with_status(control, registry::Status::committing))) break;
   }
   log::Log::Span span;
@@ -95,6 +94,7 @@ void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
 bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force) {
   const Bytes key{written.key, written.key_bytes};
   btree::LatchedLeaf leaf = engine_.trees.try_latch_at(storage::data_page(written.leaf), written.frame, key);
+  if (leaf && btree::tree_of(leaf.page().bytes()) != written.tree) leaf = {};   // the page has gone to another tree meanwhile
   for (int tries = 0; !leaf && tries < 3; ++tries) leaf = engine_.trees.try_latch_resident(TreeId{written.tree}, key);
   if (!leaf && force)
     if (auto loaded = engine_.trees.latch(TreeId{written.tree}, key)) leaf = std::move(*loaded);

@@ -1,11 +1,24 @@
 #include "txn/manager.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <new>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
 
 namespace plimsoll::txn {
+
+namespace {
+// The key of a garbage record.
+std::uint32_t number_of(Bytes key) {
+  PLIMSOLL_CHECK(key.size() == 4);
+  std::uint32_t number;
+  std::memcpy(&number, key.data(), sizeof number);
+  return __builtin_bswap32(number);
+}
+}  // namespace
 
 using registry::Status;
 using registry::status_of;
@@ -18,6 +31,7 @@ Result<std::unique_ptr<TransactionManager>> TransactionManager::make(Engine& eng
   for (std::uint32_t i = 0; i < slots; ++i) new (manager->transactions() + i) TransactionImpl(engine, i);
   PLIMSOLL_ASSIGN(manager->async_, AsyncCommits::make(engine.provider, engine.time));
   engine.async_commits = manager->async_.get();
+  engine.transactions = manager.get();
   return manager;
 }
 
@@ -114,6 +128,19 @@ bool TransactionManager::abort_all() {
   return quiet;
 }
 
+Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes global_id) {
+  {
+    MutexLock lock(prepare_mutex_);
+    for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
+      const TransactionState state = engine_.registry.slot(i).state.load();
+      if (engine_.registry.slot(i).id.load() == 0 || (state != TransactionState::preparing && state != TransactionState::prepared)) continue;
+      if (transactions()[i].global_id() == global_id) return fail(ErrorCode::already_exists, "the global id \"{}\" is of another prepared transaction", global_id);
+    }
+    PLIMSOLL_TRY(transaction.take_global_id(global_id));
+  }
+  return transaction.prepare();
+}
+
 // The prepared transaction of this global id, for its end; nobody else gets it meanwhile.
 Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
@@ -152,53 +179,50 @@ bool TransactionManager::run_background(const std::function<void(TxnId, const ch
   return free_garbage() || worked;
 }
 
-// Frees extents of superseded large values that no admissible snapshot can see: bits and garbage record go in one structure change.
+// Frees extents of superseded large values that no admissible snapshot can see: bits and garbage record go in one structure change. Looks at a
+// limited number of records a round and goes on behind them in the next, so that pinned ones do not hide the others.
 bool TransactionManager::free_garbage() {
+  constexpr int records_a_round = 256;
   bool freed = false;
-  char payload[512];
-  std::array<char, 4> after{};
-  std::size_t after_bytes = 0;
   memory::Context context(engine_.blocks, "garbage", 0);
-  char* buffer = nullptr;
-  for (int n = 0; n < 64; ++n) {
-    if (engine_.log.failed()) return freed;
-    if (buffer == nullptr && (buffer = context.allocate(engine_.pool.page_bytes(), 8)) == nullptr) return freed;
-    // The first record at or after the last one looked at.
-    auto copied = engine_.trees.copy_leaf(engine_.garbage_tree, Bytes{after.data(), after_bytes}, false, buffer, storage::Access::normal);
-    if (!copied) return freed;
-    const std::uint16_t index = copied->lower_bound({after.data(), after_bytes});
-    if (index == copied->count()) {
-      const auto fence = copied->upper_fence();
-      if (!fence || fence->size() > after.size()) return freed;
-      std::copy(fence->begin(), fence->end(), after.begin());
-      after_bytes = fence->size();
-      continue;
+  char* buffer = context.allocate(engine_.pool.page_bytes());
+  if (buffer == nullptr) return false;
+  std::array<char, 4> at;
+  std::array<char, 1024> key_buffer;
+  for (int looked = 0; looked < records_a_round && !engine_.log.failed();) {
+    const std::uint32_t from = __builtin_bswap32(garbage_at_);
+    std::memcpy(at.data(), &from, sizeof from);
+    const Bytes start{at.data(), at.size()};
+    auto leaf = engine_.trees.copy_leaf(engine_.garbage_tree, start, false, buffer, storage::Access::normal);
+    if (!leaf) return freed;
+    for (std::uint16_t i = leaf->lower_bound(start); i < leaf->count(); ++i, ++looked) {
+      const Bytes key = leaf->key(i, key_buffer.data());
+      garbage_at_ = number_of(key) + 1;
+      if (is_garbage(leaf->record(i))) freed |= free_extent({number_of(key), page_load<std::uint32_t>(leaf->record(i).value)}, key);
     }
-    std::array<char, 1024> key_buffer;
-    const Bytes key = copied->key(index, key_buffer.data());
-    const btree::RecordView record = copied->record(index);
-    PLIMSOLL_CHECK(key.size() == 4 && record.value_bytes == 12);
-    std::uint32_t first;
-    std::memcpy(&first, key.data(), 4);
-    log::Reader reader({record.value, record.value_bytes});
-    const Extent extent{__builtin_bswap32(first), reader.number<std::uint32_t>()};
-    const auto from = reader.number<std::uint64_t>();
-    const auto until = version::resolve(engine_.registry, record.stamp());
-    const bool garbage = until.kind == version::Resolved::Kind::timestamp &&
-                         (until.timestamp <= engine_.registry.snapshots().oldest() || engine_.registry.snapshots().garbage(from, until.timestamp));
-    std::memcpy(after.data(), key.data(), 4);
-    after_bytes = 4;
-    if (garbage && (record.flags & btree::flag_deleted) == 0) {
-      if (!free_extent(extent, key, payload)) return freed;
-      freed = true;
+    const auto fence = leaf->upper_fence();
+    if (!fence) {
+      garbage_at_ = 0;   // the next round begins at the front again
+      return freed;
     }
-    const std::uint32_t next = __builtin_bswap32(extent.first + 1);
-    std::memcpy(after.data(), &next, 4);
+    std::uint32_t next = 0;   // fences are truncated keys
+    std::memcpy(&next, fence->data(), std::min(fence->size(), sizeof next));
+    garbage_at_ = std::max(garbage_at_, __builtin_bswap32(next));
   }
   return freed;
 }
 
-bool TransactionManager::free_extent(const Extent& extent, Bytes key, std::span<char> payload) {
+bool TransactionManager::is_garbage(const btree::RecordView& record) const {
+  PLIMSOLL_CHECK(record.value_bytes == 12 || (record.flags & btree::flag_deleted) != 0);
+  if ((record.flags & btree::flag_deleted) != 0) return false;
+  const auto from = page_load<std::uint64_t>(record.value + 4);
+  const auto until = version::resolve(engine_.registry, record.stamp());
+  if (until.kind != version::Resolved::Kind::timestamp) return false;
+  return until.timestamp <= engine_.registry.snapshots().oldest() || engine_.registry.snapshots().garbage(from, until.timestamp);
+}
+
+bool TransactionManager::free_extent(const Extent& extent, Bytes key) {
+  std::array<char, 512> payload;
   auto map = engine_.space.prepare_free(extent.first);
   if (!map) return false;
   auto credit = engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0);

@@ -30,6 +30,7 @@ class TransactionManager {
   Result<void> kill(TxnId id);
   // Aborts everything that is idle or abandoned (close). What is inside an operation ends itself; false: something still runs.
   bool abort_all();
+  Result<void> prepare(TransactionImpl& transaction, Bytes global_id);
   Result<TransactionImpl*> take_prepared(Bytes global_id);
   std::vector<TransactionInfo> list() const;
 
@@ -41,11 +42,14 @@ class TransactionManager {
   TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
   bool reap(TxnId id);
   bool free_garbage();
-  bool free_extent(const Extent& extent, Bytes key, std::span<char> payload);
+  bool is_garbage(const btree::RecordView& record) const;
+  bool free_extent(const Extent& extent, Bytes key);
 
   Engine& engine_;
   memory::Mapping memory_;
   std::unique_ptr<AsyncCommits> async_;
+  Mutex prepare_mutex_{LatchRank::catalogue};
+  std::uint32_t garbage_at_ = 0;   // where the background goes on in the garbage tree
 };
 
 }  // namespace plimsoll::txn

@@ -25,6 +25,25 @@ class ExtentWriter;
 
 enum class Change : std::uint8_t { put, insert, update, erase, lock };
 
+// A large value being read or written: holds memory outside the context, so a transaction that ends destroys those still open.
+class Stream {
+ public:
+  explicit Stream(Stream*& list) : list_(list), next_(list) {
+    if (next_ != nullptr) next_->previous_ = this;
+    list_ = this;
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  virtual ~Stream() {
+    (previous_ == nullptr ? list_ : previous_->next_) = next_;
+    if (next_ != nullptr) next_->previous_ = previous_;
+  }
+
+ private:
+  Stream*& list_;
+  Stream *next_, *previous_ = nullptr;
+};
+
 class TransactionImpl {
  public:
   static constexpr std::size_t write_set_max = 64;
@@ -36,7 +55,8 @@ class TransactionImpl {
   Result<void> begin(const TransactionOptions& options);
   Result<void> commit(void (*done)(void*, Result<void>), void* done_context);   // done: asynchronous acknowledgement
   Result<void> abort();
-  Result<void> prepare(Bytes global_id);
+  Result<void> take_global_id(Bytes global_id);
+  Result<void> prepare();                                  // after take_global_id
   Result<Timestamp> commit_prepared();
   Result<void> abort_prepared();
   void adopt(std::uint64_t last_entry, Bytes global_id);   // recovery: a prepared transaction, or a loser to be reverted
@@ -63,6 +83,7 @@ class TransactionImpl {
   Result<void> rollback_to(Savepoint point);
   Result<void> release(Savepoint point);
 
+  Stream*& streams() { return streams_; }
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
   memory::Context& context() { return context_; }
   registry::Slot& slot() { return engine_.registry.slot(slot_); }
@@ -140,13 +161,18 @@ class TransactionImpl {
     Runs extents{};              // of a large value: their bits are set with this change
   };
   bool needs_entry(const btree::RecordView& own_record, Change change) const;
+  std::uint64_t wait_deadline() const;
   Result<log::Credit> take_credit(std::uint64_t bytes);
   void apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, const After& after, const Verdict& verdict, const version::Reserved& room,
              log::Credit& credit);
   Result<bool> write_large(TreeId tree, Bytes key, Bytes value, Change change);
   Result<bool> write_extents(TreeId tree, Bytes key, const ExtentWriter& writer, Change change);
   Result<void> put_extents(TreeId tree, Bytes key, const ExtentWriter& writer);
-  Result<bool> guard_statement(Bytes key, std::uint64_t value_bytes, const std::function<Result<bool>()>& body);
+  struct Statement {
+    std::uint64_t entry_before = 0, entries_before = 0, bytes = 0;
+  };
+  Result<Statement> begin_statement(Bytes key, std::uint64_t value_bytes);   // what every change of one key begins and ends with
+  Result<bool> end_statement(const Statement& statement, Result<bool> written);
   Result<void> note_garbage();
   void remember(TreeId tree, btree::LatchedLeaf& leaf, Bytes key, const version::Reserved& room, bool tombstone);
   Result<void> prepare_to_remember(Bytes key);
@@ -180,6 +206,7 @@ class TransactionImpl {
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
   version::PrivateLane lane_;
+  Stream* streams_ = nullptr;
   char* key_memory_ = nullptr;   // for the key of the write in progress
   Written* write_set_ = nullptr; // write_set_max of them, in the context
   std::uint32_t savepoint_count_ = 0, savepoint_number_ = 0;

@@ -34,7 +34,7 @@ Result<void> ExtentWriter::next_extent(std::uint32_t pages) {
     value_.extent[value_.count] = {run->first(), 0};
     runs_[value_.count++] = std::move(*run);
     left_in_extent_ = pages;
-    return {};
+    return engine_.pool.settle_writes();
   }
 }
 
@@ -166,7 +166,8 @@ Result<void> TransactionImpl::put_extents(TreeId tree, Bytes key, const ExtentWr
     PLIMSOLL_TRY(write(tree, key, {}, Change::put));
     return {};
   }
-  PLIMSOLL_TRY(guard_statement(key, writer.value().bytes, [&] { return write_extents(tree, key, writer, Change::put); }));
+  PLIMSOLL_ASSIGN(const Statement statement, begin_statement(key, writer.value().bytes));
+  PLIMSOLL_TRY(end_statement(statement, write_extents(tree, key, writer, Change::put)));
   return {};
 }
 

@@ -50,11 +50,12 @@ class ExtentReader {
   std::uint32_t crc_ = 0, extent_ = 0, page_in_extent_ = 0;
 };
 
-class ValueReaderImpl {
+class ValueReaderImpl final : public Stream {
  public:
-  ValueReaderImpl(TransactionImpl& transaction, const LargeValue& value) : transaction_(transaction), reader_(transaction.engine(), value) {}
+  ValueReaderImpl(TransactionImpl& transaction, const LargeValue& value) : Stream(transaction.streams()), transaction_(transaction), reader_(transaction.engine(), value) {}
   // A value that lies in its record is read from a copy in the context.
-  ValueReaderImpl(TransactionImpl& transaction, Bytes small) : transaction_(transaction), reader_(transaction.engine(), {}), small_(small), is_small_(true) {}
+  ValueReaderImpl(TransactionImpl& transaction, Bytes small)
+      : Stream(transaction.streams()), transaction_(transaction), reader_(transaction.engine(), {}), small_(small), is_small_(true) {}
   static void close(ValueReaderImpl* reader);
   Result<void> begin() { return is_small_ ? Result<void>{} : reader_.begin(); }
   std::uint64_t size() const { return is_small_ ? small_.size() : reader_.size(); }
@@ -68,9 +69,9 @@ class ValueReaderImpl {
   bool is_small_ = false;
 };
 
-class ValueWriterImpl {
+class ValueWriterImpl final : public Stream {
  public:
-  ValueWriterImpl(TransactionImpl& transaction, TreeId tree) : transaction_(transaction), tree_(tree), writer_(transaction.engine()) {}
+  ValueWriterImpl(TransactionImpl& transaction, TreeId tree) : Stream(transaction.streams()), transaction_(transaction), tree_(tree), writer_(transaction.engine()) {}
   static void close(ValueWriterImpl* writer);
   Result<void> begin(Bytes key);
   Result<void> write(Bytes piece) { return writer_.write(piece); }

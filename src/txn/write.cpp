@@ -73,15 +73,20 @@ bool TransactionImpl::needs_entry(const btree::RecordView& own_record, Change ch
   return savepoint_count_ != 0 || (own_record.flags & btree::flag_large) != 0 || (change == Change::erase && !deleted(own_record));
 }
 
+// Until when this transaction waits for a lock, for log space, for room; 0 as an option means for ever.
+std::uint64_t TransactionImpl::wait_deadline() const {
+  return lock_wait_ns_ == 0 ? ~std::uint64_t{0} : engine_.time.monotonic_ns() + lock_wait_ns_;
+}
+
 // Without a look at the clock as long as there is room.
 Result<log::Credit> TransactionImpl::take_credit(std::uint64_t bytes) {
   auto credit = engine_.log.reserve(bytes, log::Log::Priority::normal, 0);
   if (credit || credit.error().code() != ErrorCode::log_full) return credit;
-  return engine_.log.reserve(bytes, log::Log::Priority::normal, engine_.time.monotonic_ns() + lock_wait_ns_);
+  return engine_.log.reserve(bytes, log::Log::Priority::normal, wait_deadline());
 }
 
 Result<void> TransactionImpl::wait_for(TxnId holder, TreeId tree, Bytes key, std::uint64_t& deadline_ns) {
-  if (deadline_ns == 0) deadline_ns = engine_.time.monotonic_ns() + lock_wait_ns_;
+  if (deadline_ns == 0) deadline_ns = wait_deadline();
   const std::uint64_t mark = registry::mark_of(holder);
   auto outcome = engine_.registry.wait_for(slot_, holder, deadline_ns, [&] {
     auto leaf = engine_.trees.latch(tree, key);
@@ -132,7 +137,7 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
     if (!leaf.fits(key.size(), after_bytes)) {
       leaf.unlatch();
       credit->release();
-      auto roomy = engine_.trees.latch_with_room(tree, key, after_bytes, log::Log::Priority::normal, engine_.time.monotonic_ns() + lock_wait_ns_);
+      auto roomy = engine_.trees.latch_with_room(tree, key, after_bytes, log::Log::Priority::normal, wait_deadline());
       if (!roomy) {
         drop_room();
         return std::unexpected(roomy.error());
@@ -262,33 +267,35 @@ Result<void> TransactionImpl::prepare_to_remember(Bytes key) {
 }
 
 Result<bool> TransactionImpl::write(TreeId tree, Bytes key, Bytes value, Change change) {
-  return guard_statement(key, value.size(), [&]() -> Result<bool> {
-    if (btree::record_bytes(key.size(), value.size()) > btree::record_bytes_max(engine_.pool.page_bytes())) return write_large(tree, key, value, change);
-    return write_record(tree, key, value, change == Change::erase ? btree::flag_deleted : 0, change);
-  });
+  PLIMSOLL_ASSIGN(const Statement statement, begin_statement(key, value.size()));
+  const bool large = btree::record_bytes(key.size(), value.size()) > btree::record_bytes_max(engine_.pool.page_bytes());
+  return end_statement(statement, large ? write_large(tree, key, value, change)
+                                        : write_record(tree, key, value, change == Change::erase ? btree::flag_deleted : 0, change));
 }
 
-// What every change of one key begins and ends with; `body` makes the change.
-Result<bool> TransactionImpl::guard_statement(Bytes key, std::uint64_t value_bytes, const std::function<Result<bool>()>& body) {
+Result<TransactionImpl::Statement> TransactionImpl::begin_statement(Bytes key, std::uint64_t value_bytes) {
   PLIMSOLL_TRY(check_writable(key));
-  const std::uint64_t bytes = key.size() + value_bytes;
-  if (written_bytes_max_ != 0 && written_bytes_ + bytes > written_bytes_max_)
+  const Statement statement{last_entry(), entries_, key.size() + value_bytes};
+  if (written_bytes_max_ != 0 && written_bytes_ + statement.bytes > written_bytes_max_)
     return fail(ErrorCode::memory_budget_exceeded, "transaction {} may write {} bytes and has written {}", id_.value, written_bytes_max_, written_bytes_);
   statement_snapshot();
   PLIMSOLL_TRY(prepare_to_remember(key));
-  const std::uint64_t entry_before = last_entry(), entries_before = entries_;
   superseded_.count = 0;
-  Result<bool> written = body();
+  return statement;
+}
+
+// `written`: what the change came to. If it made extents garbage and they cannot be noted, the statement is undone as a whole.
+Result<bool> TransactionImpl::end_statement(const Statement& statement, Result<bool> written) {
   if (written && *written && superseded_.count != 0) {
-    if (auto noted = note_garbage(); !noted) {   // the statement is undone as a whole
-      PLIMSOLL_TRY(revert_to(entry_before));
-      finish_reverted(entries_before);
+    if (auto noted = note_garbage(); !noted) {
+      PLIMSOLL_TRY(revert_to(statement.entry_before));
+      finish_reverted(statement.entries_before);
       written = std::unexpected(noted.error());
     }
   }
   if (key_memory_ != nullptr) context_.free(std::exchange(key_memory_, nullptr), key_memory_bytes_);
   if (written && *written) {
-    written_bytes_ += bytes;
+    written_bytes_ += statement.bytes;
     slot().written_bytes.store(written_bytes_, std::memory_order_relaxed);
   }
   return written;

@@ -28,7 +28,7 @@ Chains::Step Chains::look(std::uint64_t address, std::uint64_t until) {
   step.intermediate = entry.stamp == registry::mark_of(entry.writer);
   step.garbage = until != undecided && (entry.absent() || step.intermediate || registry_.snapshots().garbage(entry.stamp, until));
   if (step.garbage) {
-    mark_dead(page.bytes(), offset_of(address));
+    add_flags(page.bytes(), offset_of(address), entry_dead);
     page.hint_changed();
     store_.dead(address, entry.bytes);
   }
@@ -74,7 +74,7 @@ void Chains::move_entry(std::uint64_t from, const Reserved& to, std::uint64_t un
     bytes = read_entry(page.bytes(), pool_.page_bytes(), offset_of(from)).bytes;
     PLIMSOLL_CHECK(bytes == to.bytes && storage::page_header_bytes + bytes <= sizeof copy);
     page_read(copy + storage::page_header_bytes, page.bytes() + offset_of(from), bytes);
-    mark_dead(page.bytes(), offset_of(from));
+    add_flags(page.bytes(), offset_of(from), entry_dead);
     page.hint_changed();
   }
   const Entry entry = read_entry(copy, static_cast<std::uint32_t>(storage::page_header_bytes + bytes), storage::page_header_bytes);

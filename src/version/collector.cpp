@@ -73,7 +73,8 @@ bool Collector::for_each_entry(SegmentIndex index, Each each) {
         copy.entry.key = {copy.key.data(), copy.entry.key.size()};
         copy.entry.value = {};
       }
-      if ((copy.entry.entry_flags & entry_filled) != 0 && !each(make_address(key, offset), copy.entry)) return false;
+      const bool wanted = (copy.entry.entry_flags & (entry_filled | entry_forgotten)) == entry_filled;
+      if (wanted && !each(make_address(key, offset), copy.entry)) return false;
       offset += copy.entry.bytes;
     }
   }
@@ -123,6 +124,26 @@ Result<bool> Collector::purge(TreeId tree, Bytes key) {
     if (auto merged = trees_.merge(tree, key, purge_deadline_ns); !merged && merged.error().code() == ErrorCode::corruption)
       return std::unexpected(merged.error());
   return true;
+}
+
+Result<void> Collector::forget(TreeId tree) {
+  MutexLock lock(mutex_);
+  for (SegmentIndex index = 0; index < store_.segments(); ++index) {
+    if (store_.segment(index).state.load(std::memory_order_acquire) == static_cast<std::uint8_t>(SegmentState::free)) continue;
+    const bool done = for_each_entry(index, [&](std::uint64_t address, const Entry& entry) {
+      if (entry.tree != tree.value) return true;
+      auto page = pool_.latch(page_of(address));
+      if (!page) return false;
+      const bool live = (entry.entry_flags & entry_dead) == 0;
+      page->will_change(log_.end());
+      add_flags(page->bytes(), offset_of(address), entry_dead | entry_forgotten);
+      page->unlatch();
+      if (live) store_.dead(address, entry.bytes);
+      return true;
+    });
+    if (!done) return fail(ErrorCode::io_error, "the versions of tree {} cannot be read", tree.value);
+  }
+  return {};
 }
 
 bool Collector::sweep_segment(SegmentIndex index) {

@@ -21,6 +21,8 @@ class Collector {
   bool run();
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
   Result<bool> purge(TreeId tree, Bytes key);
+  // The tree is about to be freed and no transaction runs: its entries are dead, and their keys are not looked up any more.
+  Result<void> forget(TreeId tree);
 
  private:
   bool collect_segment(SegmentIndex index, bool sweep);

@@ -21,6 +21,7 @@ namespace plimsoll::version {
 inline constexpr std::uint8_t flag_absent = 4;          // record flags: there was no record (an insert)
 inline constexpr std::uint8_t entry_dead = 1;           // entry flags: no longer counted as live
 inline constexpr std::uint8_t entry_after_deleted = 2;  // the change was an erase: a tombstone to purge later
+inline constexpr std::uint8_t entry_forgotten = 8;      // its tree was dropped: nobody looks at the key any more
 inline constexpr std::uint8_t entry_filled = 4;         // not filled: a hole
 inline constexpr std::size_t entry_header_bytes = 48;
 
@@ -51,9 +52,9 @@ inline constexpr std::size_t writer = 0, previous_entry = 8, stamp = 16, previou
 Entry read_entry(const char* page, std::uint32_t page_bytes, std::uint32_t offset);
 void write_entry(char* page, std::uint32_t offset, const Entry& entry);
 inline void set_previous(char* page, std::uint32_t offset, std::uint64_t previous) { page_store<std::uint64_t>(page + offset + at_entry::previous, previous); }
-inline void mark_dead(char* page, std::uint32_t offset) {
-  char* flags = page + offset + at_entry::entry_flags;
-  page_store<std::uint8_t>(flags, static_cast<std::uint8_t>(page_load<std::uint8_t>(flags) | entry_dead));
+inline void add_flags(char* page, std::uint32_t offset, std::uint8_t flags) {
+  char* at = page + offset + at_entry::entry_flags;
+  page_store<std::uint8_t>(at, static_cast<std::uint8_t>(page_load<std::uint8_t>(at) | flags));
 }
 
 }  // namespace plimsoll::version

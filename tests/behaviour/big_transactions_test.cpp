@@ -31,7 +31,7 @@ class BigTransactions : public StoreTest {
   }
   void write_all(Transaction& tx, Table where, char round) {
     for (std::uint64_t i = 0; i < records; ++i) {
-      ASSERT_OK(tx.put(where, key_of(i * 7919 % records), value(i, round))) << "record " << i;
+      ASSERT_OK(tx.put(where, key_of(i * 7919 % records), value(i, round)));
       if (i % 5000 == 0) expect_within_budget();
     }
   }
@@ -62,7 +62,7 @@ TEST_F(BigTransactions, OneThatInsertsTwentyTimesTheBudgetCommitsAndOneThatOverw
   {
     auto tx = begin();
     for (std::uint64_t i = 0; i < records / 2; ++i) {
-      ASSERT_OK(tx.put(where, key_of(i), value(i, 'b'))) << "record " << i;
+      ASSERT_OK(tx.put(where, key_of(i), value(i, 'b')));
       if (i % 5000 == 0) expect_within_budget();
     }
     EXPECT_EQ(text(held.get(where, key_of(0)))->back(), 'a');
@@ -98,7 +98,7 @@ TEST_F(BigTransactions, SmallOnesGoOnBesideABigOne) {
   const Table where = table(), other = table("other");
   auto big = begin();
   for (std::uint64_t i = 0; i < 60'000; ++i) {
-    ASSERT_OK(big.put(where, key_of(i), value(i, 'a'))) << i;
+    ASSERT_OK(big.put(where, key_of(i), value(i, 'a')));
     if (i % 100 != 0) continue;
     put(other, key_of(i), "small");
     ASSERT_EQ(now(other, key_of(i)), "small");

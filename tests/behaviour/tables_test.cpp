@@ -1,0 +1,143 @@
+// Tables: create, open, list, drop, reopen; many of them; what a dropped one gives back.
+#include "behaviour/support.hpp"
+
+namespace plimsoll {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Tables : public StoreTest {
+ protected:
+  std::vector<std::string> names() {
+    std::vector<std::string> all;
+    auto listed = db().tables();
+    EXPECT_OK(listed);
+    for (const TableInfo& one : *listed) all.push_back(one.name);
+    std::sort(all.begin(), all.end());
+    return all;
+  }
+};
+
+TEST_F(Tables, OpeningCreatesOnlyWhenAsked) {
+  EXPECT_CODE(db().open_table("t"), not_found);
+  const Table created = table("t");
+  auto opened = db().open_table("t");
+  ASSERT_OK(opened);
+  EXPECT_EQ(opened->tree(), created.tree());
+  EXPECT_EQ(table("t").tree(), created.tree());
+  auto name = db().table_name(created);
+  ASSERT_OK(name);
+  EXPECT_EQ(*name, "t");
+  EXPECT_EQ(names(), (std::vector<std::string>{"t"}));
+}
+
+TEST_F(Tables, NamesHoldAnyBytesWithinLimits) {
+  EXPECT_OK(db().open_table("", {.create_if_missing = true}));   // the default table
+  EXPECT_OK(db().open_table(std::string(255, 'n'), {.create_if_missing = true}));
+  EXPECT_OK(db().open_table("with / and \n and \xff", {.create_if_missing = true}));
+  EXPECT_CODE(db().open_table(std::string(256, 'n'), {.create_if_missing = true}), invalid_argument);
+  EXPECT_CODE(db().open_table(std::string("\0hidden", 7), {.create_if_missing = true}), invalid_argument);
+  EXPECT_EQ(names().size(), 3u);
+  reopen();
+  EXPECT_EQ(names().size(), 3u);
+}
+
+TEST_F(Tables, TheSameKeyInTwoTablesIsTwoRecords) {
+  const Table first = table("first"), second = table("second");
+  put(first, "k", "1");
+  put(second, "k", "2");
+  EXPECT_EQ(now(first, "k"), "1");
+  EXPECT_EQ(now(second, "k"), "2");
+  erase(first, "k");
+  EXPECT_EQ(now(second, "k"), "2");
+}
+
+TEST_F(Tables, TwoHundredTablesAndReopen) {
+  for (int i = 0; i < 200; ++i) {
+    const Table one = table("table " + std::to_string(i));
+    put(one, "k", std::to_string(i));
+  }
+  EXPECT_EQ(names().size(), 200u);
+  reopen();
+  EXPECT_EQ(names().size(), 200u);
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(now(table("table " + std::to_string(i)), "k"), std::to_string(i));
+  for (int i = 0; i < 200; i += 2) ASSERT_OK(db().drop_table("table " + std::to_string(i)));
+  EXPECT_EQ(names().size(), 100u);
+  reopen();
+  EXPECT_EQ(names().size(), 100u);
+  for (int i = 1; i < 200; i += 2) EXPECT_EQ(now(table("table " + std::to_string(i)), "k"), std::to_string(i));
+}
+
+TEST_F(Tables, ADroppedTableIsGoneAndItsNameCanBeUsedAgain) {
+  put(table("t"), "k", "old");
+  ASSERT_OK(db().drop_table("t"));
+  EXPECT_CODE(db().drop_table("t"), not_found);
+  EXPECT_CODE(db().open_table("t"), not_found);
+  EXPECT_EQ(now(table("t"), "k"), std::nullopt);
+  put(table("t"), "k", "new");
+  reopen();
+  EXPECT_EQ(now(table("t"), "k"), "new");
+}
+
+TEST_F(Tables, DroppingABigTableGivesItsPagesBack) {
+  std::uint64_t pages = 0;
+  for (int round = 0; round < 6; ++round) {
+    const Table where = table("big");
+    fill(where, 10'000, 300);
+    for (std::uint64_t i = 0; i < 5; ++i) put(where, "large" + std::to_string(i), noise(500_KiB, i));
+    if (round == 1) pages = gauge("data_file_pages");
+    ASSERT_OK(db().drop_table("big"));
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_LE(gauge("data_file_pages"), pages + 64);
+  auto report = db().verify();
+  ASSERT_OK(report);
+  EXPECT_GE(report->free_pages + 100, gauge("data_file_pages"));
+  EXPECT_EQ(report->records, 0u);
+}
+
+TEST_F(Tables, ATableThatARunningTransactionHasWrittenCannotBeDropped) {
+  const Table where = table("t");
+  auto tx = begin();
+  ASSERT_OK(tx.put(where, "k", "v"));
+  EXPECT_CODE(db().drop_table("t"), busy);
+  ASSERT_OK(tx.commit());
+  EXPECT_EQ(now(where, "k"), "v");
+  EXPECT_OK(db().drop_table("t"));
+}
+
+TEST_F(Tables, ADroppedTablesHandleIsAnErrorEvenWhenItsPageIsUsedAgain) {
+  const Table where = table("t");
+  put(where, "k", "v");
+  ASSERT_OK(db().drop_table("t"));
+  for (int i = 0; i < 3; ++i) table("other " + std::to_string(i));
+  const Table other = table("other 0");
+  put(other, "mine", "v");
+  auto tx = begin();
+  auto found = tx.get(where, "k");
+  EXPECT_TRUE(!found || !*found);
+  auto written = tx.put(where, "stray", "v");   // must not land in somebody else's table
+  EXPECT_CODE(written, not_found);
+  if (written) EXPECT_OK(tx.commit());
+  else EXPECT_OK(tx.abort());
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(now(table("other " + std::to_string(i)), "stray"), std::nullopt);
+  EXPECT_CODE(db().table_name(where), not_found);
+}
+
+TEST_F(Tables, ThreadsCreateTheSameTableOnce) {
+  open();
+  std::vector<std::thread> threads;
+  std::vector<Table> opened(8);
+  for (std::size_t t = 0; t < 8; ++t) threads.emplace_back([&, t] {
+    for (int i = 0; i < 20; ++i) {
+      const Table one = table("shared " + std::to_string(i));
+      if (i == 0) opened[t] = one;
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  for (const Table& one : opened) EXPECT_EQ(one.tree(), opened[0].tree());
+  EXPECT_EQ(names().size(), 20u);
+}
+
+}  // namespace
+}  // namespace plimsoll
