@@ -1,7 +1,7 @@
-// The main job: the whole promise of the store on real data, in one program. It loads the Debian package index and WordNet, then
-// lets a child process update them from several threads while one reader holds a snapshot and proves it exact over and over; the
-// child is killed with SIGKILL in the middle, the store is reopened, and everything that was acknowledged must be there, whole.
-// Uses the public C++ API only.
+// The main job: the whole promise of the store on real data, in one program. It loads the Debian package index, WordNet and the
+// Unicode database, then lets a child process update them from several threads while one reader holds a snapshot and proves it
+// exact over and over; the child is killed with SIGKILL in the middle, the store is reopened, and everything that was acknowledged
+// must be there, whole. Uses the public C++ API only.
 //
 // Tables: packages   name/version/arch -> sequence (8 bytes) number (4 bytes) stanza      updated by the writers
 //         numbers    number -> key in packages
@@ -261,26 +261,39 @@ void load_packages(Database& db, const Tables& tables, std::uint64_t limit, Load
   }
 }
 
-// WordNet's synsets, and the Unicode database's lines if there is no WordNet.
-void load_words(Database& db, const Tables& tables, std::uint64_t limit, Loaded& loaded) {
-  constexpr std::array sources = {std::pair{"/usr/share/wordnet", "data."}, std::pair{"/usr/share/unicode", ""}};
-  namespace fs = std::filesystem;
-  for (const auto& [folder, prefix] : sources) {
-    if (loaded.words.records > 0 || !fs::is_directory(folder)) continue;
-    Loader loader(db);
-    for (const auto& entry : fs::directory_iterator(folder)) {
-      const std::string file = entry.path().filename().string();
-      if (!entry.is_regular_file() || !file.starts_with(prefix)) continue;
-      std::ifstream in(entry.path(), std::ios::binary);
-      std::uint32_t number = 0;
-      for (std::string line; std::getline(in, line); ++number) {
-        if (limit != 0 && loaded.words.records >= limit) break;
-        const std::string key = file + "/" + bytes_of(number);
-        if (loader.insert(tables.words, key, line)) loaded.words.add(key, line);
-      }
-    }
-    loader.finish();
+// A record for each line of a file; short lines are joined.
+void load_lines(Loader& loader, Table into, const std::filesystem::path& path, std::uint64_t limit, Totals& loaded) {
+  constexpr std::size_t joined_bytes = 256;
+  std::ifstream in(path, std::ios::binary);
+  std::string text;
+  const auto insert = [&, number = std::uint32_t{0}]() mutable {
+    const std::string key = path.filename().string() + "/" + bytes_of(number++);
+    if (!text.empty() && loader.insert(into, key, text)) loaded.add(key, text);
+    text.clear();
+  };
+  for (std::string line; std::getline(in, line);) {
+    if (limit != 0 && loaded.records >= limit) return;
+    text.append(line).push_back('\n');
+    if (text.size() >= joined_bytes) insert();
   }
+  insert();
+}
+
+// WordNet's synsets and index, and the texts of the Unicode database.
+void load_words(Database& db, const Tables& tables, std::uint64_t limit, Loaded& loaded) {
+  namespace fs = std::filesystem;
+  const auto wanted = [](const std::string& name) {
+    return name.starts_with("data.") || name.starts_with("index.") || name.ends_with(".txt");
+  };
+  Loader loader(db);
+  for (const char* folder : {"/usr/share/wordnet", "/usr/share/unicode"}) {
+    if (!fs::is_directory(folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.is_regular_file() && wanted(entry.path().filename().string()))
+        load_lines(loader, tables.words, entry.path(), limit, loaded.words);
+    }
+  }
+  loader.finish();
 }
 
 void load_accounts(Database& db, const Tables& tables) {
@@ -299,7 +312,7 @@ Loaded load(const Arguments& arguments) {
   load_accounts(db, tables);
   must(db.close(), "close after loading");
   const double seconds = seconds_since(begin);
-  std::printf("loaded      %" PRIu64 " packages, %" PRIu64 " dependencies, %" PRIu64 " words: %.1f MiB in %.1f s\n",
+  std::printf("loaded      %" PRIu64 " packages, %" PRIu64 " dependencies, %" PRIu64 " texts: %.1f MiB in %.1f s\n",
               loaded.packages.records, loaded.dependencies.records, loaded.words.records,
               static_cast<double>(loaded.bytes()) / (1 << 20), seconds);
   return loaded;

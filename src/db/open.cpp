@@ -32,6 +32,11 @@ Result<void> in_range(const char* option, std::uint64_t value, std::uint64_t lea
   return fail(ErrorCode::invalid_argument, "option {}: {} is outside {} .. {}", option, value, least, most);
 }
 
+Result<void> not_negative(const char* option, std::chrono::milliseconds time) {
+  if (time.count() >= 0) return {};
+  return fail(ErrorCode::invalid_argument, "option {}: {} ms; 0 or more is allowed", option, time.count());
+}
+
 }  // namespace
 
 Store::Store(std::string path, const Options& options) : path_(std::move(path)), options_(options) {}
@@ -57,6 +62,9 @@ Result<void> Store::usable() const {
 }
 
 Result<void> Store::check_options() const {
+  PLIMSOLL_TRY(not_negative("transaction_deadline", options_.transaction_deadline));
+  PLIMSOLL_TRY(not_negative("lock_deadline", options_.lock_deadline));
+  PLIMSOLL_TRY(not_negative("retention", options_.retention));
   PLIMSOLL_TRY(in_range("page_size", options_.page_size, storage::page_bytes_min, storage::page_bytes_max));
   if (!std::has_single_bit(options_.page_size)) return fail(ErrorCode::invalid_argument, "option page_size: {} is not a power of two", options_.page_size);
   PLIMSOLL_TRY(in_range("max_transactions", options_.max_transactions, 1, 131'072));
@@ -75,8 +83,13 @@ Result<void> Store::check_options() const {
 // What must be there at the same time, whatever happens: fixed tables, ring, write buffers, contexts and a few frames.
 Result<void> Store::check_least_budget() const {
   const std::uint64_t slots = slots_of(options_);
-  const std::uint64_t fixed = slots * (sizeof(registry::Slot) + sizeof(txn::TransactionImpl) + 96) + 2 * ring_bytes(options_) + 4 * mib;
-  const std::uint64_t least = std::max<std::uint64_t>(memory::MemoryBudget::least_bytes, fixed + frames_least * options_.page_size);
+  const std::uint64_t fixed = slots * (sizeof(registry::Slot) + sizeof(txn::TransactionImpl) + 96) + 5 * mib;
+  std::uint64_t least = memory::MemoryBudget::least_bytes;
+  for (int rounds = 0; rounds < 8; ++rounds) {   // the ring's size follows from the budget
+    Options with_least = options_;
+    with_least.memory_budget = least;
+    least = std::max<std::uint64_t>(least, fixed + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
+  }
   if (options_.memory_budget >= least) return {};
   return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}", options_.memory_budget, least);
 }
@@ -115,6 +128,9 @@ Result<void> Store::take_lock() {
     PLIMSOLL_ASSIGN(const bool is_store, files_->exists(file(storage::superblock_name)));
     if (!is_store) {
       PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
+      // A creation that was interrupted began with the lock file, and holds nothing but our names.
+      if (!names.empty() && std::find(names.begin(), names.end(), storage::lock_name) == names.end())
+        return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, names.front());
       for (const std::string& name : names)
         if (std::find(std::begin(files_at_creation), std::end(files_at_creation), name) == std::end(files_at_creation))
           return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, name);

@@ -35,6 +35,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> usable() const;        // not after fork
   Result<void> checkpoint();
   Result<VerifyReport> verify();
+  Result<void> read_through(const txn::LargeValue& value);
   Statistics statistics() const;
   bool run_background();
   void reaped(TxnId id, const char* why) { events_->add(EventKind::reaped, "transaction {}: {}", id.value, why); }

@@ -6,7 +6,7 @@
 
 #include "base/fail.hpp"
 #include "db/store.hpp"
-#include "txn/large_value.hpp"
+#include "txn/value_stream.hpp"
 
 namespace plimsoll::db {
 
@@ -36,8 +36,20 @@ class PageSet {
 
 }  // namespace
 
+// Reads a large value for its checksum's sake.
+Result<void> Store::read_through(const txn::LargeValue& value) {
+  txn::ExtentReader reader(*engine_, value);
+  PLIMSOLL_TRY(reader.begin());
+  PLIMSOLL_ASSIGN(const memory::Mapping buffer, provider_->map(memory::Account::io_buffers, txn::piece_bytes));
+  for (;;) {
+    PLIMSOLL_ASSIGN(const std::size_t got, reader.read({buffer.data(), buffer.bytes()}));
+    if (got == 0) return {};
+  }
+}
+
 Result<VerifyReport> Store::verify() {
   constexpr std::size_t problems_max = 1000;
+  MutexLock housekeeping(collector_->mutex());
   VerifyReport report;
   const auto problem = [&](std::uint64_t page, const std::string& table, std::string_view what) {
     if (report.problems.size() < problems_max) report.problems.push_back({std::string(storage::data_name), page, table, std::string(what)});
@@ -58,6 +70,7 @@ Result<VerifyReport> Store::verify() {
       if (!txn::LargeValue::decode(descriptor, value)) return problem(table.tree.value, table.name, "the descriptor of a large value is damaged");
       for (std::uint32_t i = 0; i < value.count; ++i)
         for (std::uint32_t page = 0; page < value.extent[i].pages; ++page) refer(value.extent[i].first + page, table.name);
+      if (auto read = read_through(value); !read) problem(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error().details());
     };
     const auto checked = trees_->check(
         table.tree, [&](std::uint32_t page, std::string_view what) { problem(page, table.name, what); },

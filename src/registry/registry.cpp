@@ -130,14 +130,17 @@ bool Registry::refresh_snapshots() {
   horizon = std::max(horizon, snapshots_.horizon());   // what was once collectable stays so
   std::uint64_t* points = snapshots_.points();
   std::size_t count = 0;
+  std::uint64_t oldest_writer = ~std::uint64_t{0};
   for (std::uint32_t i = 0; i < slots_high(); ++i) {
     Backoff backoff;
     std::uint64_t point;
     while ((point = slots()[i].snapshot.load(std::memory_order_seq_cst)) == snapshot_acquiring) backoff.pause();
-    if (point != snapshot_none) std::atomic_ref(points[count++]).store(point, std::memory_order_relaxed);
+    if (point == snapshot_none) continue;
+    std::atomic_ref(points[count++]).store(point, std::memory_order_relaxed);
+    if (!slots()[i].read_only.load(std::memory_order_seq_cst)) oldest_writer = std::min(oldest_writer, point);
   }
   std::sort(points, points + count);
-  snapshots_.publish(static_cast<std::size_t>(std::unique(points, points + count) - points), Timestamp{horizon});
+  snapshots_.publish(static_cast<std::size_t>(std::unique(points, points + count) - points), Timestamp{horizon}, oldest_writer);
   snapshot_mutex_.unlock();
   return true;
 }

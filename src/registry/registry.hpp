@@ -55,6 +55,11 @@ class Registry {
   Result<void> set_external_floor(Timestamp floor);
   // Scans the slots and publishes the admissible snapshots. False: somebody else is at it.
   bool refresh_snapshots();
+  // The same, unless there are so many slots that a writer should leave it to the background.
+  void refresh_if_cheap() {
+    constexpr std::uint32_t slots_cheap = 64;
+    if (slots_high() <= slots_cheap) refresh_snapshots();
+  }
   const SnapshotSet& snapshots() const { return snapshots_; }
 
   // --- commit order ---

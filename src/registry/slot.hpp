@@ -53,6 +53,7 @@ struct alignas(64) Slot {
   std::atomic<std::uint64_t> snapshot{snapshot_none};
   std::atomic<std::uint64_t> control{0};
   std::atomic<TransactionState> state{TransactionState::active};
+  std::atomic<bool> read_only{false};            // set before the snapshot is taken
   std::atomic<bool> has_waiters{false};
   std::atomic<bool> woken{false};
   std::atomic<std::uint32_t> label_bytes{0};

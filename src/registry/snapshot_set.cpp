@@ -15,12 +15,13 @@ Result<SnapshotSet> SnapshotSet::make(memory::PageProvider& provider, std::size_
   set.shared_ = std::make_unique<Shared>();
   set.sequence_ = &set.shared_->sequence;
   set.oldest_ = &set.shared_->oldest;
+  set.oldest_writer_ = &set.shared_->oldest_writer;
   set.horizon_ = &set.shared_->horizon;
   return set;
 }
 
 // The sequence is even while the buffer of sequence / 2 is the current one; it is odd for the moment of the switch.
-void SnapshotSet::publish(std::size_t count, Timestamp horizon) {
+void SnapshotSet::publish(std::size_t count, Timestamp horizon, std::uint64_t oldest_writer) {
   PLIMSOLL_CHECK(count <= capacity_);
   const std::uint64_t sequence = sequence_->load(std::memory_order_relaxed);
   const std::uint64_t next = (sequence / 2 + 1) % 2;
@@ -29,6 +30,7 @@ void SnapshotSet::publish(std::size_t count, Timestamp horizon) {
   shared_->count[next].store(count, std::memory_order_relaxed);
   sequence_->store(sequence + 1, std::memory_order_seq_cst);
   horizon_->store(horizon.value, std::memory_order_seq_cst);
+  oldest_writer_->store(std::min(oldest_writer, horizon.value), std::memory_order_seq_cst);
   oldest_->store(count == 0 ? horizon.value : std::min(sorted[0], horizon.value), std::memory_order_seq_cst);
   sequence_->store(sequence + 2, std::memory_order_seq_cst);
 }

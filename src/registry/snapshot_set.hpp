@@ -21,13 +21,15 @@ class SnapshotSet {
 
   // The publisher (one at a time): fill points() ascending without repeats, then publish.
   std::uint64_t* points() const { return buffer((sequence_->load(std::memory_order_relaxed) / 2 + 1) % 2); }
-  void publish(std::size_t count, Timestamp horizon);
+  void publish(std::size_t count, Timestamp horizon, std::uint64_t oldest_writer);
 
   // False: some admissible snapshot may see the version that was visible in [from, until).
   bool garbage(std::uint64_t from, std::uint64_t until) const;
   // The smallest admissible snapshot: min(first point, horizon).
   std::uint64_t oldest() const { return oldest_->load(std::memory_order_seq_cst); }
   std::uint64_t horizon() const { return horizon_->load(std::memory_order_acquire); }
+  // The smallest snapshot of a transaction that may write (or the horizon).
+  std::uint64_t oldest_writer() const { return oldest_writer_->load(std::memory_order_seq_cst); }
   std::size_t size() const;
 
  private:
@@ -35,10 +37,10 @@ class SnapshotSet {
   memory::Mapping memory_;
   std::size_t capacity_ = 0;
   struct Shared {
-    std::atomic<std::uint64_t> sequence{0}, count[2]{}, oldest{0}, horizon{0};
+    std::atomic<std::uint64_t> sequence{0}, count[2]{}, oldest{0}, oldest_writer{0}, horizon{0};
   };
   std::unique_ptr<Shared> shared_;
-  std::atomic<std::uint64_t>*sequence_ = nullptr, *oldest_ = nullptr, *horizon_ = nullptr;
+  std::atomic<std::uint64_t>*sequence_ = nullptr, *oldest_ = nullptr, *oldest_writer_ = nullptr, *horizon_ = nullptr;
 };
 
 }  // namespace plimsoll::registry

@@ -191,6 +191,7 @@ ExclusivePage Pool::create(FreeFrame frame, PageKey key) {
 
 void Pool::discard(ExclusivePage page) {
   PLIMSOLL_CHECK(static_cast<bool>(page));
+  if (file_of(page.key()) == data_file) data_discards_.fetch_add(1, std::memory_order_seq_cst);
   drop(std::move(page));
 }
 

@@ -213,6 +213,9 @@ class Pool final : public memory::Reclaimer {
   Result<ExclusivePage> latch_or_zero(PageKey key);
   // The page ceases to exist: its frame becomes free, nothing is written.
   void discard(ExclusivePage page);
+  // How many pages of the data file have ceased to exist. While it stands still, a latched page with the expected key is no stale copy that a
+  // late reader has loaded of a page that is gone.
+  std::uint64_t data_discards() const { return data_discards_.load(std::memory_order_seq_cst); }
   // Keeps a page in its frame until unpin (counted). The caller holds the latch (pin) or nothing (unpin).
   void pin(const ExclusivePage& page);
   void unpin(FrameIndex frame);
@@ -321,6 +324,7 @@ class Pool final : public memory::Reclaimer {
   ReadBuffers read_buffers_;
   FileTable files_;
   io::File* doublewrite_ = nullptr;
+  std::atomic<std::uint64_t> data_discards_{0};
   bool doublewrite_used_ = false;   // the writer's turn guards it: a batch may lie in the area
 
   mutable Mutex free_mutex_{LatchRank::pool};

@@ -25,6 +25,7 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   context_.set_cap(options.memory_bytes_max);
   view_ = {&engine_.registry, 0, 0, false};
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
+  slot().read_only.store(read_only_, std::memory_order_seq_cst);
   if (options.as_of) {
     PLIMSOLL_TRY(engine_.registry.take_snapshot_at(slot_, *options.as_of));
     view_.snapshot = options.as_of->value;
@@ -83,7 +84,7 @@ void TransactionImpl::revert_and_park() {
 // Restores every record that the aborted transaction changed, and tells the log when that is done.
 Result<void> TransactionImpl::revert_all() {
   needs_revert_ = true;
-  if (last_entry() != 0) {
+  if (last_entry() != 0 || global_id_bytes_ != 0) {   // a prepared one must be known to have ended, writes or not
     char payload[64];
     log::Writer writer(payload);
     log::write_ending(writer, {id_, last_entry(), {}});

@@ -94,7 +94,8 @@ void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
 bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force) {
   const Bytes key{written.key, written.key_bytes};
   btree::LatchedLeaf leaf = engine_.trees.try_latch_at(storage::data_page(written.leaf), written.frame, key);
-  if (leaf && btree::tree_of(leaf.page().bytes()) != written.tree) leaf = {};   // the page has gone to another tree meanwhile
+  // Not if the page may have gone to another tree meanwhile, or be a late reader's copy of a page that is gone.
+  if (leaf && (btree::tree_of(leaf.page().bytes()) != written.tree || engine_.pool.data_discards() != discards_)) leaf = {};
   for (int tries = 0; !leaf && tries < 3; ++tries) leaf = engine_.trees.try_latch_resident(TreeId{written.tree}, key);
   if (!leaf && force)
     if (auto loaded = engine_.trees.latch(TreeId{written.tree}, key)) leaf = std::move(*loaded);

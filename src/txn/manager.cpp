@@ -44,6 +44,8 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
   if (options.isolation == Isolation::serializable || options.isolation == Isolation::repeatable_read)
     return fail(ErrorCode::invalid_argument, "isolation level {}: read_committed and snapshot exist so far",
                 options.isolation == Isolation::serializable ? "serializable" : "repeatable_read");
+  for (const auto& time : {options.deadline, options.lock_deadline})
+    if (time && time->count() < 0) return fail(ErrorCode::invalid_argument, "a deadline of {} ms: 0 (none) or more is allowed", time->count());
   std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
   if (options.deadline) deadline = static_cast<std::uint64_t>(options.deadline->count()) * 1'000'000;
   if (deadline != 0) now = engine_.time.coarse_ns();
@@ -184,6 +186,8 @@ bool TransactionManager::run_background(const std::function<void(TxnId, const ch
 bool TransactionManager::free_garbage() {
   constexpr int records_a_round = 256;
   bool freed = false;
+  if (!engine_.collector.mutex().try_lock()) return false;
+  const std::unique_ptr<Mutex, void (*)(Mutex*)> unlocker(&engine_.collector.mutex(), [](Mutex* mutex) { mutex->unlock(); });
   memory::Context context(engine_.blocks, "garbage", 0);
   char* buffer = context.allocate(engine_.pool.page_bytes());
   if (buffer == nullptr) return false;

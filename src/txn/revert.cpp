@@ -75,11 +75,17 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
   return doomed;
 }
 
-// Under the leaf's latch: the collector may have changed the pointer since the entry was copied. The page is pinned.
-std::uint64_t TransactionImpl::previous_version(std::uint64_t address) {
+// Under the leaf's latch: the collector may have changed the pointer since the entry was copied. The page is pinned. The entry is dead from here.
+std::uint64_t TransactionImpl::retire_entry(std::uint64_t address) {
   storage::ExclusivePage page = engine_.pool.latch_resident(version::page_of(address));
   PLIMSOLL_CHECK(page);
-  return version::read_entry(page.bytes(), engine_.pool.page_bytes(), version::offset_of(address)).previous;
+  const version::Entry entry = version::read_entry(page.bytes(), engine_.pool.page_bytes(), version::offset_of(address));
+  if (engine_.versions.ours(address)) {
+    page.will_change(engine_.log.end());
+    version::add_flags(page.bytes(), version::offset_of(address), version::entry_dead);
+    engine_.versions.dead(address, entry.bytes);
+  }
+  return entry.previous;
 }
 
 // Answers the entry before it.
@@ -114,7 +120,7 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
   if (leaf.found() && leaf.record().stamp() == registry::mark_of(id_) && leaf.record().previous() == address) {
     update.leaf = storage::page_of(leaf.page().key());
     update.leaf_before_lsn = leaf.page().lsn().value;
-    update.after_previous = previous_version(address);
+    update.after_previous = retire_entry(address);
     leaf.page().will_change(engine_.log.end());
     MapPages maps(engine_.space, {std::span(doomed.extent).first(doomed.count), pinned});
     maps.begin(engine_.log.end());
@@ -131,7 +137,6 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
     last_entry_.store(entry.previous_entry, std::memory_order_release);   // before anybody can see the record without its mark
     maps.clear_bits(span.end);
     engine_.metrics.add(Counter::records_reverted);
-    if (engine_.versions.ours(address)) engine_.versions.dead(address, entry.bytes);
   }
   return entry.previous_entry;
 }

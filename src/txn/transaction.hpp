@@ -186,7 +186,7 @@ class TransactionImpl {
   Result<void> revert_to(std::uint64_t target);
   void finish_reverted(std::uint64_t kept);
   Result<std::uint64_t> revert_entry(std::uint64_t address);
-  std::uint64_t previous_version(std::uint64_t address);
+  std::uint64_t retire_entry(std::uint64_t address);
   Result<LargeValue> doomed_extents(const version::Entry& entry, std::uint64_t address,
                                     std::array<storage::Reservation, extents_max>& pinned);
 
@@ -207,6 +207,7 @@ class TransactionImpl {
   std::uint64_t lock_wait_ns_ = 0;
   version::PrivateLane lane_;
   Stream* streams_ = nullptr;
+  std::uint64_t discards_ = 0;   // Pool::data_discards() before the first write
   char* key_memory_ = nullptr;   // for the key of the write in progress
   Written* write_set_ = nullptr; // write_set_max of them, in the context
   std::uint32_t savepoint_count_ = 0, savepoint_number_ = 0;

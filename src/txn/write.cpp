@@ -118,6 +118,8 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
     const bool with_entry = !own || needs_entry(seen, change);
     const auto entry_bytes = static_cast<std::uint16_t>(version::entry_bytes(key.size(), before));
     if (entry_bytes + storage::page_header_bytes > engine_.pool.page_bytes()) continue;   // a torn read
+    // A hot key: the version about to be superseded can only be judged by snapshots as of now.
+    if (with_entry && seen && seen.previous() != 0 && seen.stamp() > engine_.registry.snapshots().horizon()) engine_.registry.refresh_if_cheap();
     if (room.bytes != (with_entry ? entry_bytes : 0)) drop_room();
     if (with_entry && room.address == 0) {
       auto taken = engine_.versions.reserve(entry_bytes, entries_ >= write_set_max ? &lane_ : nullptr);
@@ -256,6 +258,7 @@ Result<void> TransactionImpl::prepare_to_remember(Bytes key) {
     if (memory == nullptr) return no_memory();
     write_set_ = std::uninitialized_default_construct_n(reinterpret_cast<Written*>(memory), write_set_max) - write_set_max;
     view_.own_mark = registry::mark_of(id_);
+    discards_ = engine_.pool.data_discards();
   }
   if (entries_ < write_set_max) {
     if (key_memory_ != nullptr) context_.free(key_memory_, key_memory_bytes_);

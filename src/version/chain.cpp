@@ -29,7 +29,7 @@ Chains::Step Chains::look(std::uint64_t address, std::uint64_t until) {
   step.garbage = until != undecided && (entry.absent() || step.intermediate || registry_.snapshots().garbage(entry.stamp, until));
   if (step.garbage) {
     add_flags(page.bytes(), offset_of(address), entry_dead);
-    page.hint_changed();
+    page.will_change(log_.end());   // it must not be counted twice after eviction
     store_.dead(address, entry.bytes);
   }
   return step;
@@ -75,7 +75,7 @@ void Chains::move_entry(std::uint64_t from, const Reserved& to, std::uint64_t un
     PLIMSOLL_CHECK(bytes == to.bytes && storage::page_header_bytes + bytes <= sizeof copy);
     page_read(copy + storage::page_header_bytes, page.bytes() + offset_of(from), bytes);
     add_flags(page.bytes(), offset_of(from), entry_dead);
-    page.hint_changed();
+    page.will_change(log_.end());
   }
   const Entry entry = read_entry(copy, static_cast<std::uint32_t>(storage::page_header_bytes + bytes), storage::page_header_bytes);
   storage::ExclusivePage page = store_.latch(to);

@@ -25,19 +25,16 @@ bool Collector::run() {
   if (!mutex_.try_lock()) return false;
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
-  const std::uint64_t pages = store_.pages_in_use(), points = registry_.snapshots().size(), oldest = registry_.snapshots().oldest();
-  // A sweep reads every version page: it is worth it when the store has grown by a half since the last one, or when snapshots ended.
-  const std::uint64_t slack = 8 * segment_pages;
-  const bool sweep = pages > pages_after_sweep_ + pages_after_sweep_ / 2 + slack ||
-                     (pages > slack && (points < points_at_sweep_ || (points != 0 && oldest > oldest_at_sweep_ && points_at_sweep_ != 0)));
+  // A sweep looks at every live entry: it is worth it when their number has grown by an eighth since the last one, or when snapshots have ended.
+  const std::uint64_t live = store_.live_entries(), points = registry_.snapshots().size(), oldest = registry_.snapshots().oldest();
+  constexpr std::uint64_t slack = 64;
+  const bool sweep = live > slack && (live > live_after_sweep_ + live_after_sweep_ / 8 + slack || points < points_at_sweep_);
+  store_.retire_lanes(sweep ? ~std::uint64_t{0} : oldest);
   bool freed = false;
   for (SegmentIndex index = 0; index < store_.segments(); ++index) freed |= collect_segment(index, sweep);
-  if (sweep) {
-    pages_after_sweep_ = store_.pages_in_use();
-    points_at_sweep_ = points;
-    oldest_at_sweep_ = oldest;
-  }
-  pages_after_sweep_ = std::min(pages_after_sweep_, store_.pages_in_use());
+  if (sweep) live_after_sweep_ = store_.live_entries();
+  live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
+  points_at_sweep_ = points;
   mutex_.unlock();
   return freed;
 }
@@ -49,7 +46,7 @@ bool Collector::collect_segment(SegmentIndex index, bool sweep) {
   const bool all_old = segment.newest_end.load(std::memory_order_acquire) <= registry_.snapshots().oldest();
   if (!all_old && sweep && segment.live_bytes.load(std::memory_order_acquire) != 0 && !sweep_segment(index)) return false;
   if (!all_old && segment.live_bytes.load(std::memory_order_acquire) != 0) return false;
-  if (!all_old && segment.tombstones.load(std::memory_order_acquire) != 0) return false;   // too young to be purged
+  if (!all_old && !sweep && segment.tombstones.load(std::memory_order_acquire) != 0) return false;   // too young to be purged, most likely
   if (segment.tombstones.load(std::memory_order_acquire) != 0 && !purge_tombstones(index)) return false;
   store_.free_segment(index);
   return true;
@@ -85,16 +82,18 @@ bool Collector::for_each_entry(SegmentIndex index, Each each) {
 bool Collector::purge_tombstones(SegmentIndex index) {
   std::uint32_t stamped_leaf = 0;
   const bool done = for_each_entry(index, [&](std::uint64_t, const Entry& entry) {
-    if (entry.leaf != stamped_leaf) stamp(storage::data_page(stamped_leaf = entry.leaf));
+    if (entry.leaf != stamped_leaf) stamp(TreeId{entry.tree}, entry.key);
+    stamped_leaf = entry.leaf;
     if ((entry.entry_flags & entry_after_deleted) == 0) return true;
     return purge(TreeId{entry.tree}, entry.key).has_value();
   });
   return done;
 }
 
-void Collector::stamp(storage::PageKey leaf) {
-  storage::ExclusivePage page = pool_.latch_resident(leaf);
-  if (!page) return;
+void Collector::stamp(TreeId tree, Bytes key) {
+  btree::LatchedLeaf leaf = trees_.try_latch_resident(tree, key);
+  if (!leaf) return;
+  storage::ExclusivePage& page = leaf.page();
   const std::size_t stamped = stamp_leaf(page.bytes(), registry_);
   if (stamped == 0) return;
   page.will_change(log_.end());
@@ -111,7 +110,16 @@ Result<bool> Collector::purge(TreeId tree, Bytes key) {
   if (!leaf->found() || (leaf->record().flags & btree::flag_deleted) == 0) return false;
   const auto stamp = resolve(registry_, leaf->record().stamp());
   if (stamp.kind != Resolved::Kind::timestamp) return fail(ErrorCode::busy, "a running transaction has changed the deleted record");   // it may bring it back
-  if (stamp.timestamp > registry_.snapshots().oldest()) return false;
+  // Older snapshots need the tombstone for what lies below it; writers among them, to notice that the key was changed.
+  const registry::SnapshotSet& snapshots = registry_.snapshots();
+  if (stamp.timestamp > snapshots.oldest() && (stamp.timestamp > snapshots.oldest_writer() || leaf->record().previous() != 0)) {
+    if (leaf->record().previous() == 0) return fail(ErrorCode::busy, "a running writer began before the record was deleted");
+    const std::uint64_t below = chains_.prune_below(stamp.timestamp, leaf->record().previous());
+    leaf->page().will_change(log_.end());
+    leaf->page().raise_flush_limit(log_.end());
+    leaf->set_header(leaf->record().stamp(), below);
+    if (below != 0 || stamp.timestamp > snapshots.oldest_writer()) return fail(ErrorCode::busy, "an older snapshot sees what was deleted");
+  }
   btree::StructureChange change(log_, *credit, payload);
   change.begin(leaf->page());
   leaf->erase();
@@ -134,11 +142,8 @@ Result<void> Collector::forget(TreeId tree) {
       if (entry.tree != tree.value) return true;
       auto page = pool_.latch(page_of(address));
       if (!page) return false;
-      const bool live = (entry.entry_flags & entry_dead) == 0;
       page->will_change(log_.end());
-      add_flags(page->bytes(), offset_of(address), entry_dead | entry_forgotten);
-      page->unlatch();
-      if (live) store_.dead(address, entry.bytes);
+      add_flags(page->bytes(), offset_of(address), entry_forgotten);   // uncounted with its segment, which is all old soon
       return true;
     });
     if (!done) return fail(ErrorCode::io_error, "the versions of tree {} cannot be read", tree.value);

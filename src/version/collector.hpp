@@ -17,6 +17,9 @@ class Collector {
             Metrics& metrics)
       : pool_(pool), store_(store), registry_(registry), log_(log), trees_(trees), chains_(chains), metrics_(metrics) {}
 
+  // Held by each round; by whoever else merges or frees pages in the background; and by verify, which must see none of that.
+  Mutex& mutex() { return mutex_; }
+
   // True if something was freed. False at once if a round is already running.
   bool run();
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
@@ -29,7 +32,7 @@ class Collector {
   template <class Each>
   bool for_each_entry(SegmentIndex index, Each each);
   bool purge_tombstones(SegmentIndex index);
-  void stamp(storage::PageKey leaf);
+  void stamp(TreeId tree, Bytes key);
   bool sweep_segment(SegmentIndex index);
   bool sweep_entry(std::uint64_t address, const Entry& entry, bool move);
 
@@ -41,9 +44,8 @@ class Collector {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::uint64_t pages_after_sweep_ = 0;   // pages in use when the last sweep ended
-  std::uint64_t oldest_at_sweep_ = 0;
-  std::size_t points_at_sweep_ = 0;
+  std::uint64_t live_after_sweep_ = 0;    // entries that the last sweep left
+  std::size_t points_at_sweep_ = 0;       // of the last round
 };
 
 }  // namespace plimsoll::version

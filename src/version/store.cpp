@@ -182,6 +182,18 @@ void Store::dead(std::uint64_t address, std::uint16_t bytes) {
   metrics_.add(Counter::versions_pruned);
 }
 
+void Store::retire_lanes(std::uint64_t oldest) {
+  for (Lane& lane : lanes_) {
+    if (!lane.mutex.try_lock()) continue;   // in use right now
+    const SegmentIndex current = lane.at.current;
+    if (current != no_segment && segment(current).unfinished.load(std::memory_order_acquire) == 0 && segment(current).newest_end.load() <= oldest) {
+      close_lane(lane.at);
+      lane.at = {};
+    }
+    lane.mutex.unlock();
+  }
+}
+
 bool Store::scratch(PageKey page) const {
   if (storage::file_of(page) != incarnation_) return false;
   const SegmentIndex index = storage::page_of(page) / segment_pages;

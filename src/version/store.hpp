@@ -86,6 +86,8 @@ class Store {
   bool ours(std::uint64_t address) const { return incarnation_of(address) == incarnation_; }
 
   // --- for the collector ---
+  // Closes the shared lanes' segments in which nothing is unfinished and no version ended after `oldest`, so that they can be collected.
+  void retire_lanes(std::uint64_t oldest);
   std::uint32_t segments() const { return segments_high_.load(std::memory_order_acquire); }
   Segment& segment(SegmentIndex index) const { return *reinterpret_cast<Segment*>(arena_.chunk(0) + std::size_t{index} * sizeof(Segment)); }
   SegmentIndex segment_of(std::uint64_t address) const { return storage::page_of(page_of(address)) / segment_pages; }

@@ -7,7 +7,7 @@ namespace {
 class BigTransactions : public StoreTest {
  protected:
   static constexpr std::size_t value_bytes = 1500;
-  static constexpr std::uint64_t records = 200'000;   // 300 MB of values
+  static constexpr std::uint64_t records = 200'000;  // 300 MB of values
 
   void SetUp() override {
     StoreTest::SetUp();
@@ -31,7 +31,7 @@ class BigTransactions : public StoreTest {
   }
   void write_all(Transaction& tx, Table where, char round) {
     for (std::uint64_t i = 0; i < records; ++i) {
-      ASSERT_OK(tx.put(where, key_of(i * 7919 % records), value(i, round)));
+      ASSERT_OK(tx.put(where, key_of(i), value(i, round)));
       if (i % 5000 == 0) expect_within_budget();
     }
   }
@@ -40,10 +40,11 @@ class BigTransactions : public StoreTest {
     auto cursor = tx.cursor(where);
     ASSERT_OK(cursor);
     std::uint64_t seen = 0, wrong = 0;
-    for (; cursor->next().value_or(false); ++seen) wrong += cursor->value().size() != value_bytes || cursor->value().back() != round;
+    for (; cursor->next().value_or(false); ++seen)
+      wrong += cursor->value().size() != value_bytes || cursor->value().back() != round;
     EXPECT_EQ(seen, records);
     EXPECT_EQ(wrong, 0u);
-    for (std::uint64_t i = 0; i < records; i += 997) ASSERT_EQ(text(tx.get(where, key_of(i * 7919 % records))), value(i, round));
+    for (std::uint64_t i = 0; i < records; i += 997) ASSERT_EQ(text(tx.get(where, key_of(i))), value(i, round));
     ASSERT_OK(tx.commit());
   }
 };

@@ -1,4 +1,5 @@
-// Cursors in both directions, their ranges and seeks, what they see of their own transaction's writes and of others', and multi_get.
+// Cursors in both directions, their ranges and seeks, what they see of their own transaction's writes and of others', and
+// multi_get.
 #include "behaviour/support.hpp"
 
 namespace plimsoll {
@@ -36,7 +37,8 @@ TEST_F(Cursors, RangesAreHalfOpen) {
   for (const auto& [from, to] : {std::pair{0, 1}, {0, 1000}, {17, 18}, {500, 700}, {999, 1000}, {10, 10}, {20, 10}}) {
     const std::string low = key_of(static_cast<std::uint64_t>(from)), high = key_of(static_cast<std::uint64_t>(to));
     const Range range{low, high};
-    auto expected = from < to ? numbers(static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(to)) : std::vector<std::string>{};
+    auto expected =
+        from < to ? numbers(static_cast<std::uint64_t>(from), static_cast<std::uint64_t>(to)) : std::vector<std::string>{};
     EXPECT_EQ(keys(scan(tx, where, range)), expected) << from << ".." << to;
     auto count = tx.count(where, range);
     ASSERT_OK(count);
@@ -89,7 +91,7 @@ TEST_F(Cursors, SeekGoesAnywhereInEitherDirection) {
   EXPECT_FALSE(forward->next().value_or(true));
   ASSERT_OK(backward->seek("a"));
   EXPECT_FALSE(backward->next().value_or(true));
-  ASSERT_OK(forward->seek(key_of(10)));   // an exhausted cursor can be positioned again
+  ASSERT_OK(forward->seek(key_of(10)));  // an exhausted cursor can be positioned again
   ASSERT_TRUE(forward->next().value_or(false));
   EXPECT_EQ(forward->key(), key_of(10));
   ASSERT_OK(tx.commit());
@@ -132,9 +134,7 @@ TEST_F(Cursors, AScanSeesItsOwnTransactionsLaterWrites) {
       ASSERT_OK(tx.erase(where, key_of(12)));
       ASSERT_OK(tx.update(where, key_of(13), "changed"));
     }
-    if (at == key_of(13)) {
-      EXPECT_EQ(cursor->value(), "changed");
-    }
+    if (at == key_of(13)) { EXPECT_EQ(cursor->value(), "changed"); }
   }
   std::vector<std::string> expected = numbers(0, 100);
   expected.insert(expected.begin() + 11, key_of(10) + "+");
@@ -202,7 +202,7 @@ TEST_F(Cursors, ACursorIsMovableAndEndsWithItsTransaction) {
   EXPECT_EQ(moved.key(), key_of(0));
   ASSERT_TRUE(moved.next().value_or(false));
   EXPECT_EQ(moved.key(), key_of(1));
-  EXPECT_CODE(opened->next(), transaction_aborted);   // moved from
+  EXPECT_CODE(opened->next(), transaction_aborted);  // moved from
   ASSERT_OK(tx.commit());
   EXPECT_CODE(moved.next(), transaction_aborted);
   EXPECT_CODE(moved.seek("k"), transaction_aborted);
@@ -235,7 +235,7 @@ TEST_F(Cursors, MultiGetAnswersLikeGets) {
   ASSERT_OK(tx.put(where, key_of(5), "own"));
   ASSERT_OK(tx.erase(where, key_of(6)));
   std::vector<std::string> names;
-  for (std::uint64_t i = 0; i < 400; ++i) names.push_back(key_of(i * 7919 % 4000));   // a quarter is absent
+  for (std::uint64_t i = 0; i < 400; ++i) names.push_back(key_of(i * 7919 % 4000));  // a quarter is absent
   names.insert(names.end(), {key_of(5), key_of(6), key_of(5), "large", "absent"});
   std::vector<Bytes> asked(names.begin(), names.end());
   std::vector<std::optional<Value>> answers(asked.size());
@@ -243,9 +243,7 @@ TEST_F(Cursors, MultiGetAnswersLikeGets) {
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const auto single = text(tx.get(where, asked[i]));
     ASSERT_EQ(answers[i].has_value(), single.has_value()) << asked[i];
-    if (single) {
-      EXPECT_EQ(answers[i]->bytes(), *single);
-    }
+    if (single) { EXPECT_EQ(answers[i]->bytes(), *single); }
   }
   ASSERT_OK(tx.multi_get(where, {}, {}));
   EXPECT_CODE(tx.multi_get(where, asked, std::span(answers).first(3)), invalid_argument);

@@ -23,15 +23,18 @@ class LogReader : public StoreTest {
         case LogEntry::Kind::put:
         case LogEntry::Kind::erase:
           if (entry.tree == tree) {
-            open[entry.transaction].emplace_back(entry.key, entry.kind == LogEntry::Kind::put ? std::optional(std::string(entry.value)) : std::nullopt);
+            open[entry.transaction].emplace_back(
+                entry.key, entry.kind == LogEntry::Kind::put ? std::optional(std::string(entry.value)) : std::nullopt);
           }
           break;
         case LogEntry::Kind::commit:
           ordered &= last < entry.commit_timestamp;
           last = entry.commit_timestamp;
           for (const auto& [key, value] : open[entry.transaction]) {
-            if (value) state[key] = *value;
-            else state.erase(key);
+            if (value)
+              state[key] = *value;
+            else
+              state.erase(key);
           }
           open.erase(entry.transaction);
           break;
@@ -47,7 +50,9 @@ class LogReader : public StoreTest {
     EXPECT_OK(end);
     return end.value_or(Lsn{});
   }
-  void flush() { ASSERT_OK(db().transact({}, [&](Transaction& tx) { return tx.put(table("flush"), "k", "v"); })); }
+  void flush() {
+    ASSERT_OK(db().transact({}, [&](Transaction& tx) { return tx.put(table("flush"), "k", "v"); }));
+  }
 };
 
 TEST_F(LogReader, AConsumerRebuildsTheTable) {
@@ -82,7 +87,7 @@ TEST_F(LogReader, AConsumerRebuildsTheTable) {
   EXPECT_TRUE(consumer.ordered);
   EXPECT_EQ(consumer.state, model);
   EXPECT_EQ(Records(model.begin(), model.end()), scan(where));
-  Consumer fresh;   // the same from the beginning in one go
+  Consumer fresh;  // the same from the beginning in one go
   EXPECT_EQ(follow(fresh, where, start), at);
   EXPECT_EQ(fresh.state, model);
 }
@@ -203,7 +208,7 @@ class AsyncCommits : public LogReader {
 
 TEST_F(AsyncCommits, EveryCallbackIsCalledOnceInOrder) {
   const Table where = table();
-  constexpr int count = 30'000;   // more than the ring of completions holds
+  constexpr int count = 30'000;  // more than the ring of completions holds
   Seen seen;
   std::vector<One> all(count);
   for (int i = 0; i < count; ++i) {
@@ -213,7 +218,7 @@ TEST_F(AsyncCommits, EveryCallbackIsCalledOnceInOrder) {
     ASSERT_OK(tx.commit_async(done, &all[static_cast<std::size_t>(i)]));
     ASSERT_FALSE(tx.active());
   }
-  EXPECT_EQ(now(where, key_of(999)), std::to_string(count - 1));   // the outcome is decided already
+  EXPECT_EQ(now(where, key_of(999)), std::to_string(count - 1));  // the outcome is decided already
   ASSERT_TRUE(eventually([&] { return called(seen) == count; }));
   EXPECT_EQ(seen.failed, 0);
   EXPECT_TRUE(std::is_sorted(seen.order.begin(), seen.order.end()));

@@ -1,4 +1,5 @@
-// Misuse is an error, never undefined behaviour: ended transactions, moved-from handles, foreign tables, two threads in one transaction.
+// Misuse is an error, never undefined behaviour: ended transactions, moved-from handles, foreign tables, two threads in one
+// transaction.
 #include "behaviour/support.hpp"
 
 namespace plimsoll {
@@ -42,7 +43,7 @@ TEST_F(Misuse, AnEndedTransactionAnswersWithAnError) {
   ASSERT_OK(committed.put(where, "k", "v"));
   ASSERT_OK(committed.commit());
   ASSERT_OK(aborted.abort());
-  auto next = begin();   // the slots are used again
+  auto next = begin();  // the slots are used again
   auto other = begin();
   expect_every_call_refused(committed, where);
   expect_every_call_refused(aborted, where);
@@ -60,7 +61,7 @@ TEST_F(Misuse, EmptyAndMovedFromTransactions) {
   EXPECT_OK(moved.put(where, "k", "v"));
   auto overwritten = begin();
   ASSERT_OK(overwritten.put(where, "l", "v"));
-  overwritten = std::move(moved);   // the one that was there before is aborted, now or with the other handle
+  overwritten = std::move(moved);  // the one that was there before is aborted, now or with the other handle
   ASSERT_OK(overwritten.commit());
   moved = Transaction{};
   EXPECT_EQ(scan(where), (Records{{"k", "v"}}));
@@ -163,7 +164,7 @@ TEST_F(Misuse, CloseEndsOpenTransactionsAndTheirHandlesMayDieLater) {
   auto reaped = begin();
   ASSERT_OK(db().kill(reaped.id()));
   close();
-  EXPECT_FALSE(tx.put(where, "k", "v"));   // an error, not a crash: the store that it belonged to is gone
+  EXPECT_FALSE(tx.put(where, "k", "v"));  // an error, not a crash: the store that it belonged to is gone
   EXPECT_FALSE(tx.commit());
   EXPECT_FALSE(tx.active());
   open();

@@ -17,7 +17,9 @@ class OpenErrors : public StoreTest {
     EXPECT_NE(opened.error().message().find(option), std::string::npos) << opened.error().message();
     EXPECT_FALSE(std::filesystem::exists(path())) << "a refused open must not create anything";
   }
-  void write_file(const std::string& name, std::string_view bytes) { std::ofstream(path() + "/" + name, std::ios::binary) << bytes; }
+  void write_file(const std::string& name, std::string_view bytes) {
+    std::ofstream(path() + "/" + name, std::ios::binary) << bytes;
+  }
 };
 
 TEST_F(OpenErrors, OptionsOutOfRangeNameOptionValueAndRange) {
@@ -37,8 +39,10 @@ TEST_F(OpenErrors, OptionsOutOfRangeNameOptionValueAndRange) {
   expect_refused(with([](Options& o) { o.log_bytes_max = 5_MiB; }), ErrorCode::invalid_argument, "log_bytes_max");
   expect_refused(with([](Options& o) { o.log_ring_bytes = 12345; }), ErrorCode::invalid_argument, "log_ring_bytes");
   expect_refused(with([](Options& o) { o.retention = std::chrono::milliseconds(-1); }), ErrorCode::invalid_argument, "retention");
-  expect_refused(with([](Options& o) { o.lock_deadline = std::chrono::milliseconds(-1); }), ErrorCode::invalid_argument, "lock_deadline");
-  expect_refused(with([](Options& o) { o.transaction_deadline = std::chrono::milliseconds(-1); }), ErrorCode::invalid_argument, "transaction_deadline");
+  expect_refused(with([](Options& o) { o.lock_deadline = std::chrono::milliseconds(-1); }), ErrorCode::invalid_argument,
+                 "lock_deadline");
+  expect_refused(with([](Options& o) { o.transaction_deadline = std::chrono::milliseconds(-1); }), ErrorCode::invalid_argument,
+                 "transaction_deadline");
   EXPECT_OK(attempt());
 }
 
@@ -51,10 +55,11 @@ TEST_F(OpenErrors, ABudgetThatIsTooSmallIsToldTheLeastAndTheLeastWorks) {
     auto refused = Database::open(path(), small);
     ASSERT_FALSE(refused);
     EXPECT_CODE(refused, memory_budget_exceeded);
-    std::uint64_t least = 0;   // the largest number in the message
+    std::uint64_t least = 0;  // the largest number in the message
     const std::string message = refused.error().message();
     for (std::size_t i = 0; i < message.size(); ++i)
-      if (std::isdigit(static_cast<unsigned char>(message[i])) != 0 && (i == 0 || std::isdigit(static_cast<unsigned char>(message[i - 1])) == 0))
+      if (std::isdigit(static_cast<unsigned char>(message[i])) != 0 &&
+          (i == 0 || std::isdigit(static_cast<unsigned char>(message[i - 1])) == 0))
         least = std::max<std::uint64_t>(least, std::stoull(message.substr(i)));
     EXPECT_GE(least, 16_MiB) << message;
     small.memory_budget = least - 1;
@@ -83,7 +88,7 @@ TEST_F(OpenErrors, AStoreThatIsMissingOrThereAlready) {
   EXPECT_CODE(attempt(), not_found);
   EXPECT_TRUE(std::filesystem::is_empty(path()));
   options.create_if_missing = true;
-  open();   // an empty folder will do
+  open();  // an empty folder will do
   close();
   options.error_if_exists = true;
   EXPECT_CODE(attempt(), already_exists);
@@ -106,7 +111,7 @@ TEST_F(OpenErrors, AForeignFolderIsLeftAlone) {
 
 TEST_F(OpenErrors, FilesWithOurNamesInAForeignFolderAreNotDestroyed) {
   std::filesystem::create_directory(path());
-  write_file("data", std::string(100'000, 'x'));   // somebody else's: a folder called data, log or lock is common
+  write_file("data", std::string(100'000, 'x'));  // somebody else's: a folder called data, log or lock is common
   auto opened = attempt();
   EXPECT_FALSE(opened) << "took over a folder that held a foreign file called data";
   EXPECT_EQ(std::filesystem::file_size(path() + "/data"), 100'000u) << "and destroyed it";
@@ -120,6 +125,24 @@ TEST_F(OpenErrors, AForeignFileAsSuperblock) {
   EXPECT_CODE(attempt(), corruption);
   write_file("superblock", "");
   EXPECT_CODE(attempt(), corruption);
+}
+
+// The version stands at offset 8 of both blocks of the superblock, in every version of the format.
+TEST_F(OpenErrors, ANewerFormatVersionIsNamedAndLeftAlone) {
+  open();
+  close();
+  std::fstream superblock(path() + "/superblock", std::ios::in | std::ios::out | std::ios::binary);
+  for (const std::streamoff block : {0, 4096}) {
+    superblock.seekp(block + 8);
+    superblock.write("\x63\0\0\0", 4);
+  }
+  superblock.close();
+  auto opened = attempt();
+  EXPECT_CODE(opened, version_mismatch);
+  EXPECT_NE(told(opened).find("99"), std::string::npos) << told(opened);
+  auto what = identify(path());
+  ASSERT_OK(what);
+  EXPECT_EQ(what->format_version, 99u);
 }
 
 TEST_F(OpenErrors, ASecondHandleIsBusyAndNamesTheProcess) {
@@ -159,7 +182,7 @@ TEST_F(OpenErrors, ASecondProcessIsBusyAndAHandleAfterForkIsRefused) {
   ASSERT_EQ(waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFEXITED(status)) << "the child ended by signal " << WTERMSIG(status);
   EXPECT_EQ(WEXITSTATUS(status), 0);
-  EXPECT_CODE(attempt(), busy);   // the child's end has not taken the parent's lock away
+  EXPECT_CODE(attempt(), busy);  // the child's end has not taken the parent's lock away
   ASSERT_OK(tx.commit());
   EXPECT_EQ(now(where, "k"), "parent");
 }

@@ -1,5 +1,5 @@
-// get, exists, put, insert, update and erase: every one of them on keys that are absent, present, written by the transaction itself and
-// erased by it; keys and values of every shape.
+// get, exists, put, insert, update and erase: every one of them on keys that are absent, present, written by the transaction itself
+// and erased by it; keys and values of every shape.
 #include "behaviour/support.hpp"
 
 namespace plimsoll {
@@ -10,7 +10,7 @@ class PointOperations : public StoreTest {};
 // How the key came to be what it is when the operation under test meets it.
 enum class Before { never_there, committed, erased_and_committed, own_insert, own_update, own_erase, own_erase_of_own };
 
-constexpr Before every_before[] = {Before::never_there, Before::committed,  Before::erased_and_committed, Before::own_insert,
+constexpr Before every_before[] = {Before::never_there, Before::committed, Before::erased_and_committed, Before::own_insert,
                                    Before::own_update,  Before::own_erase, Before::own_erase_of_own};
 
 bool present(Before before) { return before == Before::committed || before == Before::own_insert || before == Before::own_update; }
@@ -24,7 +24,8 @@ class EveryBefore : public PointOperations {
       erase(where, "key");
     }
     auto tx = begin();
-    if (before == Before::own_insert || before == Before::own_update || before == Before::own_erase_of_own) EXPECT_OK(tx.put(where, "key", "old"));
+    if (before == Before::own_insert || before == Before::own_update || before == Before::own_erase_of_own)
+      EXPECT_OK(tx.put(where, "key", "old"));
     if (before == Before::own_erase || before == Before::own_erase_of_own) {
       auto erased = tx.erase(where, "key");
       EXPECT_OK(erased);
@@ -32,7 +33,8 @@ class EveryBefore : public PointOperations {
     }
     return tx;
   }
-  void for_every(const std::function<void(Transaction&, Table, Before)>& body, const std::function<std::optional<std::string>(Before)>& after) {
+  void for_every(const std::function<void(Transaction&, Table, Before)>& body,
+                 const std::function<std::optional<std::string>(Before)>& after) {
     int number = 0;
     for (const Before before : every_before) {
       SCOPED_TRACE(static_cast<int>(before));
@@ -71,8 +73,10 @@ TEST_F(EveryBefore, InsertRefusesAPresentKey) {
   for_every(
       [](Transaction& tx, Table where, Before before) {
         auto inserted = tx.insert(where, "key", "new");
-        if (present(before)) EXPECT_CODE(inserted, already_exists);
-        else EXPECT_OK(inserted);
+        if (present(before))
+          EXPECT_CODE(inserted, already_exists);
+        else
+          EXPECT_OK(inserted);
       },
       [](Before before) { return present(before) ? "old" : "new"; });
 }
@@ -81,8 +85,10 @@ TEST_F(EveryBefore, UpdateRefusesAnAbsentKey) {
   for_every(
       [](Transaction& tx, Table where, Before before) {
         auto updated = tx.update(where, "key", "new");
-        if (present(before)) EXPECT_OK(updated);
-        else EXPECT_CODE(updated, not_found);
+        if (present(before))
+          EXPECT_OK(updated);
+        else
+          EXPECT_CODE(updated, not_found);
       },
       [](Before before) { return present(before) ? std::optional<std::string>("new") : std::nullopt; });
 }
@@ -126,12 +132,13 @@ TEST_F(PointOperations, KeysHoldAnyByteAndAreOrderedByUnsignedBytes) {
   std::map<std::string, std::string> model;
   for (int high = 0; high < 256; ++high) {
     const char c = static_cast<char>(high);
-    for (const std::string& key : {std::string(1, c), std::string(2, c), std::string{c, '\0'}, std::string{'\0', c}}) model[key] = "of " + key;
+    for (const std::string& key : {std::string(1, c), std::string(2, c), std::string{c, '\0'}, std::string{'\0', c}})
+      model[key] = "of " + key;
   }
   auto tx = begin();
   for (const auto& [key, value] : model) ASSERT_OK(tx.put(where, key, value));
   ASSERT_OK(tx.commit());
-  Records expected(model.begin(), model.end());   // std::string compares as unsigned char
+  Records expected(model.begin(), model.end());  // std::string compares as unsigned char
   EXPECT_EQ(scan(where), expected);
   for (const auto& [key, value] : model) EXPECT_EQ(now(where, key), value);
 }
@@ -141,7 +148,7 @@ TEST_F(PointOperations, KeysOfEverySizeUpToTheLongest) {
   const std::size_t longest = db().key_bytes_max();
   EXPECT_EQ(longest, 1024u);
   auto tx = begin();
-  for (std::size_t size = 1; size <= longest; ++size) ASSERT_OK(tx.put(where, std::string(size, 'x'), std::to_string(size))) ;
+  for (std::size_t size = 1; size <= longest; ++size) ASSERT_OK(tx.put(where, std::string(size, 'x'), std::to_string(size)));
   ASSERT_OK(tx.commit());
   const Records all = scan(where);
   ASSERT_EQ(all.size(), longest);
@@ -168,7 +175,7 @@ TEST_F(PointOperations, KeysTooShortOrTooLongAreRefusedAndTheTransactionGoesOn) 
     EXPECT_CODE(tx.erase(where, bad), invalid_argument);
     EXPECT_CODE(tx.get_for_update(where, bad), invalid_argument);
     EXPECT_CODE(tx.open_writer(where, bad), invalid_argument);
-    auto found = tx.get(where, bad);   // no such key can exist: absent or refused, but never present
+    auto found = tx.get(where, bad);  // no such key can exist: absent or refused, but never present
     EXPECT_TRUE(!found || !*found);
     auto exists = tx.exists(where, bad);
     EXPECT_TRUE(!exists || !*exists);

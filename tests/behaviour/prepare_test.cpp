@@ -51,7 +51,7 @@ TEST_F(Prepare, OnlyItsCoordinatorEndsAPreparedTransaction) {
     EXPECT_CODE(tx.abort(), transaction_aborted);
     EXPECT_CODE(tx.put(where, "l", "x"), transaction_aborted);
     EXPECT_CODE(db().kill(tx.id()), not_found);
-  }   // nor does the handle's death
+  }  // nor does the handle's death
   EXPECT_EQ(db().prepared().size(), 1u);
   ASSERT_OK(db().commit_prepared("gid"));
   EXPECT_EQ(now(where, "k"), "new");
@@ -81,8 +81,10 @@ TEST_F(Prepare, WritersWaitForItsOutcome) {
     if (commits) ASSERT_OK(db().commit_prepared("gid"));
     if (!commits) ASSERT_OK(db().abort_prepared("gid"));
     ASSERT_EQ(waiting.wait_for(5s), std::future_status::ready);
-    if (commits) EXPECT_CODE(waiting.get(), conflict);
-    else EXPECT_OK(waiting.get());
+    if (commits)
+      EXPECT_CODE(waiting.get(), conflict);
+    else
+      EXPECT_OK(waiting.get());
     EXPECT_OK(commits ? waiter.abort() : waiter.commit());
     put(where, "k", "old");
   }
@@ -121,7 +123,7 @@ TEST_F(Prepare, PreparedTransactionsSurviveCloseAndReopen) {
   EXPECT_EQ(db().recovery_report().prepared, 2u);
   const Table again = table();
   auto waiter = begin({.lock_deadline = 20ms});
-  EXPECT_CODE(waiter.put(again, key_of(0), "x"), lock_timeout);   // its locks are back too
+  EXPECT_CODE(waiter.put(again, key_of(0), "x"), lock_timeout);  // its locks are back too
   EXPECT_CODE(waiter.put(again, key_of(399), "x"), lock_timeout);
   EXPECT_OK(waiter.put(again, key_of(1000), "x"));
   ASSERT_OK(waiter.abort());
@@ -129,7 +131,7 @@ TEST_F(Prepare, PreparedTransactionsSurviveCloseAndReopen) {
   ASSERT_OK(db().commit_prepared("second"));
   EXPECT_EQ(now(again, key_of(200)), "second");
   EXPECT_EQ(now(again, "large"), noise(300_KiB, 1));
-  reopen();   // once more, with one left
+  reopen();  // once more, with one left
   ASSERT_EQ(db().prepared().size(), 1u);
   EXPECT_EQ(db().prepared()[0].global_id, "first");
   ASSERT_OK(db().abort_prepared("first"));
@@ -148,11 +150,11 @@ TEST_F(Prepare, GlobalIdsAreChecked) {
   ASSERT_OK(tx.put(where, "k", "v"));
   EXPECT_CODE(tx.prepare(""), invalid_argument);
   EXPECT_CODE(tx.prepare(std::string(65, 'x')), invalid_argument);
-  ASSERT_OK(tx.put(where, "l", "v"));   // a refused prepare changes nothing
+  ASSERT_OK(tx.put(where, "l", "v"));  // a refused prepare changes nothing
   ASSERT_OK(tx.prepare(std::string(64, 'x')));
   auto twin = begin();
   ASSERT_OK(twin.put(where, "m", "v"));
-  EXPECT_CODE(twin.prepare(std::string(64, 'x')), already_exists);   // unique among the prepared
+  EXPECT_CODE(twin.prepare(std::string(64, 'x')), already_exists);  // unique among the prepared
   EXPECT_OK(twin.abort());
   for (const TransactionInfo& left : db().prepared()) ASSERT_OK(db().commit_prepared(left.global_id));
 }

@@ -60,7 +60,7 @@ TEST_F(Savepoints, NestedOnesUnwindInAnyDepth) {
     ASSERT_OK(tx.rollback_to(points[static_cast<std::size_t>(depth)]));
     EXPECT_EQ(text(tx.get(where, "k")), std::to_string(depth));
   }
-  EXPECT_CODE(tx.rollback_to(points[20]), invalid_argument);   // inside one that was rolled back
+  EXPECT_CODE(tx.rollback_to(points[20]), invalid_argument);  // inside one that was rolled back
   EXPECT_CODE(tx.release(points[20]), invalid_argument);
   EXPECT_CODE(tx.rollback_to(Savepoint{9999}), invalid_argument);
   EXPECT_CODE(tx.rollback_to(Savepoint{}), invalid_argument);
@@ -95,13 +95,11 @@ TEST_F(Savepoints, ReleasingAThousandTimesCostsNothing) {
     auto point = tx.savepoint();
     ASSERT_OK(point);
     ASSERT_OK(tx.put(where, key_of(i % 10), std::to_string(i)));
-    if (i % 3 == 0) {
-      ASSERT_OK(tx.rollback_to(*point));
-    }
+    if (i % 3 == 0) { ASSERT_OK(tx.rollback_to(*point)); }
     ASSERT_OK(tx.release(*point));
   }
   ASSERT_OK(tx.commit());
-  EXPECT_EQ(now(where, key_of(9)), std::to_string(999 - 10));   // 999 was rolled back
+  EXPECT_EQ(now(where, key_of(9)), std::to_string(999 - 10));  // 999 was rolled back
   EXPECT_EQ(now(where, key_of(8)), "998");
 }
 
@@ -140,9 +138,7 @@ TEST_F(Savepoints, AnOldSnapshotIsNotDisturbedByPartialRollbacks) {
     ASSERT_OK(point);
     ASSERT_OK(tx.put(where, "k", std::to_string(i)));
     ASSERT_EQ(text(held.get(where, "k")), "old");
-    if (i % 2 == 0) {
-      ASSERT_OK(tx.rollback_to(*point));
-    }
+    if (i % 2 == 0) { ASSERT_OK(tx.rollback_to(*point)); }
     ASSERT_EQ(text(held.get(where, "k")), "old");
     ASSERT_OK(tx.release(*point));
   }
@@ -231,7 +227,7 @@ TEST_F(Savepoints, EraseRangeIsAtomic) {
   put(where, key_of(1200), "changed meanwhile");
   EXPECT_CODE(tx.erase_range(where, {}), conflict);
   EXPECT_EQ(scan(tx, where), before);
-  auto other = begin({.lock_deadline = 50ms});   // what the statement had marked is free again
+  auto other = begin({.lock_deadline = 50ms});  // what the statement had marked is free again
   EXPECT_OK(other.put(where, key_of(10), "other"));
   ASSERT_OK(other.commit());
   ASSERT_OK(tx.commit());

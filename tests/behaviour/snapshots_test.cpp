@@ -1,5 +1,5 @@
-// Snapshot isolation as a user can observe it. Most of these are the demonstrated defects of older engines turned round: lost updates,
-// non-repeatable and dirty reads, invisible deletes, histories that garbage collection cut too early.
+// Snapshot isolation as a user can observe it. Most of these are the demonstrated defects of older engines turned round: lost
+// updates, non-repeatable and dirty reads, invisible deletes, histories that garbage collection cut too early.
 #include "behaviour/support.hpp"
 
 namespace plimsoll {
@@ -106,7 +106,7 @@ TEST_F(Snapshots, SnapshotsAtEveryHundredthOfTenThousandUpdatesReadExactly) {
       for (auto& [tx, value] : held) ASSERT_EQ(text(tx.get(where, "k")), value) << i;
     }
   }
-  for (std::size_t i = 0; i < held.size(); i += 2) ASSERT_OK(held[i].first.commit());   // every second one ends
+  for (std::size_t i = 0; i < held.size(); i += 2) ASSERT_OK(held[i].first.commit());  // every second one ends
   for (int i = 0; i < 200; ++i) put(where, "k", "after");
   for (std::size_t i = 1; i < held.size(); i += 2) {
     EXPECT_EQ(text(held[i].first.get(where, "k")), held[i].second) << i;
@@ -130,7 +130,7 @@ TEST_F(Snapshots, NoLostUpdate) {
     EXPECT_NE(late.error().message().find("t"), std::string::npos);
     EXPECT_NE(late.error().message().find("k"), std::string::npos);
   }
-  EXPECT_TRUE(second.active());   // the statement failed; the transaction can still read, and roll back
+  EXPECT_TRUE(second.active());  // the statement failed; the transaction can still read, and roll back
   EXPECT_EQ(text(second.get(where, "k")), "0");
   ASSERT_OK(second.abort());
   EXPECT_EQ(now(where, "k"), "1");
@@ -146,7 +146,7 @@ TEST_F(Snapshots, LostUpdatesThroughEraseInsertAndGetForUpdateAreRefusedToo) {
   EXPECT_CODE(stale.erase(where, "k"), conflict);
   EXPECT_CODE(stale.update(where, "k", "2"), conflict);
   EXPECT_CODE(stale.get_for_update(where, "k"), conflict);
-  EXPECT_CODE(stale.insert(where, "new", "2"), conflict);   // absent in the snapshot, there by now
+  EXPECT_CODE(stale.insert(where, "new", "2"), conflict);  // absent in the snapshot, there by now
   EXPECT_CODE(stale.erase_range(where, {}), conflict);
   ASSERT_OK(stale.abort());
   auto absent = begin();
@@ -170,8 +170,10 @@ TEST_F(Snapshots, ConcurrentIncrementsAreAllCounted) {
           const int value = std::stoi(std::string((*found)->bytes()));
           return tx.put(where, "k", std::to_string(value + 1));
         });
-        if (done) ++i;
-        else ASSERT_TRUE(is_retryable(done.error().code())) << done.error().message();
+        if (done)
+          ++i;
+        else
+          ASSERT_TRUE(is_retryable(done.error().code())) << done.error().message();
       }
     });
   for (std::thread& thread : running) thread.join();
@@ -265,7 +267,8 @@ TEST_F(Snapshots, DurableAndRelaxedCommitsAreSeenInOrder) {
     ASSERT_OK(tx.put(where, "k", std::to_string(i)));
     ASSERT_OK(tx.commit());
     auto reads = reader();
-    ASSERT_EQ(text(reads.get(where, "k")), std::to_string(i)) << "a read-only transaction sees what was acknowledged before it began";
+    ASSERT_EQ(text(reads.get(where, "k")), std::to_string(i))
+        << "a read-only transaction sees what was acknowledged before it began";
     ASSERT_OK(reads.commit());
   }
 }

@@ -12,7 +12,9 @@ class StatisticsOf : public StoreTest {
     return all;
   }
   // How far the named counters moved since `before`.
-  std::uint64_t moved(const std::map<std::string, std::uint64_t>& before, const std::string& name) { return counter(name) - before.at(name); }
+  std::uint64_t moved(const std::map<std::string, std::uint64_t>& before, const std::string& name) {
+    return counter(name) - before.at(name);
+  }
 };
 
 TEST_F(StatisticsOf, CountersMoveAsTheOperationsSay) {
@@ -60,7 +62,7 @@ TEST_F(StatisticsOf, SumsOverManyThreadsAreExact) {
   const Table where = table();
   const auto before = counters();
   std::vector<std::thread> threads;
-  for (std::uint64_t t = 0; t < 20; ++t)   // more threads than shards
+  for (std::uint64_t t = 0; t < 20; ++t)  // more threads than shards
     threads.emplace_back([&, t] {
       for (std::uint64_t i = 0; i < 50; ++i) {
         auto tx = begin();
@@ -84,7 +86,7 @@ TEST_F(StatisticsOf, EveryTransactionThatBeganHasEnded) {
     if (i % 4 == 0) EXPECT_OK(tx.abort());
     if (i % 4 == 1) EXPECT_OK(db().kill(tx.id()));
     if (i % 4 == 2) EXPECT_OK(tx.commit());
-  }   // the fourth kind is dropped
+  }  // the fourth kind is dropped
   const auto all = counters();
   EXPECT_EQ(all.at("transactions_begun"), all.at("transactions_committed") + all.at("transactions_aborted"));
   EXPECT_EQ(all.at("transactions_reaped"), 75u);

@@ -1,5 +1,5 @@
-// What the behaviour tests share: a store in a folder of its own, verified and removed at the end of every test, and short ways to say
-// "this must succeed" and "this must fail with that code". Uses the public interface only.
+// What the behaviour tests share: a store in a folder of its own, verified and removed at the end of every test, and short ways to
+// say "this must succeed" and "this must fail with that code". Uses the public interface only.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -35,21 +35,21 @@ std::optional<ErrorCode> code_of(const Result<T>& result) {
 }
 inline void PrintTo(ErrorCode code, std::ostream* out) { *out << name(code); }
 
-#define EXPECT_OK(expression)                                \
-  do {                                                       \
-    const auto& outcome_ = (expression);                     \
+#define EXPECT_OK(expression)                                                   \
+  do {                                                                          \
+    const auto& outcome_ = (expression);                                        \
     EXPECT_TRUE(outcome_) << #expression << ": " << ::plimsoll::told(outcome_); \
   } while (false)
-#define ASSERT_OK(expression)                                \
-  do {                                                       \
-    const auto& outcome_ = (expression);                     \
+#define ASSERT_OK(expression)                                                   \
+  do {                                                                          \
+    const auto& outcome_ = (expression);                                        \
     ASSERT_TRUE(outcome_) << #expression << ": " << ::plimsoll::told(outcome_); \
   } while (false)
-#define EXPECT_CODE(expression, expected)                    \
-  do {                                                       \
-    const auto& outcome_ = (expression);                     \
+#define EXPECT_CODE(expression, expected)                                                                           \
+  do {                                                                                                              \
+    const auto& outcome_ = (expression);                                                                            \
     EXPECT_EQ(::plimsoll::code_of(outcome_), std::optional<::plimsoll::ErrorCode>(::plimsoll::ErrorCode::expected)) \
-        << #expression << ": " << ::plimsoll::told(outcome_); \
+        << #expression << ": " << ::plimsoll::told(outcome_);                                                       \
   } while (false)
 
 // "k00000017": in byte order as in number order.
@@ -153,7 +153,8 @@ class StoreTest : public ::testing::Test {
   void fill(Table where, std::uint64_t count, std::size_t value_bytes, std::uint64_t first = 0) {
     for (std::uint64_t i = 0; i < count;) {
       auto tx = begin();
-      for (std::uint64_t n = 0; n < 500 && i < count; ++n, ++i) ASSERT_OK(tx.put(where, key_of(first + i), noise(value_bytes, first + i)));
+      for (std::uint64_t n = 0; n < 500 && i < count; ++n, ++i)
+        ASSERT_OK(tx.put(where, key_of(first + i), noise(value_bytes, first + i)));
       ASSERT_OK(tx.commit());
     }
   }

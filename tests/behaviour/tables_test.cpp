@@ -32,7 +32,7 @@ TEST_F(Tables, OpeningCreatesOnlyWhenAsked) {
 }
 
 TEST_F(Tables, NamesHoldAnyBytesWithinLimits) {
-  EXPECT_OK(db().open_table("", {.create_if_missing = true}));   // the default table
+  EXPECT_OK(db().open_table("", {.create_if_missing = true}));  // the default table
   EXPECT_OK(db().open_table(std::string(255, 'n'), {.create_if_missing = true}));
   EXPECT_OK(db().open_table("with / and \n and \xff", {.create_if_missing = true}));
   EXPECT_CODE(db().open_table(std::string(256, 'n'), {.create_if_missing = true}), invalid_argument);
@@ -116,10 +116,12 @@ TEST_F(Tables, ADroppedTablesHandleIsAnErrorEvenWhenItsPageIsUsedAgain) {
   auto tx = begin();
   auto found = tx.get(where, "k");
   EXPECT_TRUE(!found || !*found);
-  auto written = tx.put(where, "stray", "v");   // must not land in somebody else's table
+  auto written = tx.put(where, "stray", "v");  // must not land in somebody else's table
   EXPECT_CODE(written, not_found);
-  if (written) EXPECT_OK(tx.commit());
-  else EXPECT_OK(tx.abort());
+  if (written)
+    EXPECT_OK(tx.commit());
+  else
+    EXPECT_OK(tx.abort());
   for (int i = 0; i < 3; ++i) EXPECT_EQ(now(table("other " + std::to_string(i)), "stray"), std::nullopt);
   EXPECT_CODE(db().table_name(where), not_found);
 }
@@ -128,12 +130,13 @@ TEST_F(Tables, ThreadsCreateTheSameTableOnce) {
   open();
   std::vector<std::thread> threads;
   std::vector<Table> opened(8);
-  for (std::size_t t = 0; t < 8; ++t) threads.emplace_back([&, t] {
-    for (int i = 0; i < 20; ++i) {
-      const Table one = table("shared " + std::to_string(i));
-      if (i == 0) opened[t] = one;
-    }
-  });
+  for (std::size_t t = 0; t < 8; ++t)
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 20; ++i) {
+        const Table one = table("shared " + std::to_string(i));
+        if (i == 0) opened[t] = one;
+      }
+    });
   for (std::thread& thread : threads) thread.join();
   for (const Table& one : opened) EXPECT_EQ(one.tree(), opened[0].tree());
   EXPECT_EQ(names().size(), 20u);

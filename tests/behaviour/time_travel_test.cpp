@@ -58,7 +58,7 @@ TEST_F(TimeTravel, ALiveSnapshotIsAPublishedPoint) {
   auto second = begin({.as_of = point});
   ASSERT_OK(held.commit());
   for (int i = 0; i < 200; ++i) put(where, "k", "later");
-  EXPECT_EQ(text(second.get(where, "k")), "0");   // it holds the point on its own
+  EXPECT_EQ(text(second.get(where, "k")), "0");  // it holds the point on its own
   EXPECT_CODE(second.put(where, "k", "x"), read_only);
   ASSERT_OK(second.commit());
 }
@@ -83,7 +83,7 @@ TEST_F(TimeTravel, TheExternalFloorKeepsEverythingAboveIt) {
   for (int i = 0; i < 100; ++i) put(where, "k", "later");
   ASSERT_TRUE(eventually([&] { return gauge("version_entries_live") <= 2; }));
   EXPECT_CODE(db().begin({.as_of = raised}), snapshot_too_old);
-  EXPECT_CODE(db().set_external_floor(raised), snapshot_too_old);   // what is gone cannot be kept
+  EXPECT_CODE(db().set_external_floor(raised), snapshot_too_old);  // what is gone cannot be kept
 }
 
 TEST_F(TimeTravel, TheClockIsMonotoneAndTakesOnlyPlausibleRemoteTimes) {

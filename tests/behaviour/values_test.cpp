@@ -1,4 +1,5 @@
-// Values of every size: inside the leaf, out of line, streamed; and what happens to the space of those that are overwritten or erased.
+// Values of every size: inside the leaf, out of line, streamed; and what happens to the space of those that are overwritten or
+// erased.
 #include "behaviour/support.hpp"
 
 namespace plimsoll {
@@ -36,8 +37,10 @@ class Values : public StoreTest {
   void overwrite(Table where, Bytes key, int times, std::size_t bytes) {
     for (int i = 0; i < times; ++i) {
       put(where, key, noise(bytes, static_cast<std::uint64_t>(i)));
-      if (!options.background_threads) db().run_background();
-      else if (i % 10 == 9) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      if (!options.background_threads)
+        db().run_background();
+      else if (i % 10 == 9)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
     }
   }
 };
@@ -93,7 +96,7 @@ TEST_F(Values, AStreamOfTwiceTheBudget) {
   ASSERT_OK(tx.commit());
   EXPECT_LE(db().statistics().memory_used, options.memory_budget);
   auto whole = reader();
-  EXPECT_CODE(whole.get(where, "stream"), memory_budget_exceeded);   // whole it cannot fit
+  EXPECT_CODE(whole.get(where, "stream"), memory_budget_exceeded);  // whole it cannot fit
   expect_stream(whole, where, "stream", 1024, 64_KiB);
   ASSERT_OK(whole.commit());
   reopen();
@@ -223,7 +226,7 @@ TEST_F(Values, AHeldSnapshotDoesNotKeepLaterLargeValuesAlive) {
   constexpr std::uint64_t keys = 200;
   for (std::uint64_t i = 0; i < keys; ++i) put(where, key_of(i), noise(80_KiB, i));
   auto held = reader();
-  for (std::uint64_t i = 0; i < keys; ++i) put(where, key_of(i), noise(80_KiB, i + 1000));   // these the snapshot needs
+  for (std::uint64_t i = 0; i < keys; ++i) put(where, key_of(i), noise(80_KiB, i + 1000));  // these the snapshot needs
   overwrite(where, "hot", 10, 1_MiB);
   const std::uint64_t pages = gauge("data_file_pages");
   overwrite(where, "hot", 60, 1_MiB);

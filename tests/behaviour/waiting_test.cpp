@@ -9,7 +9,8 @@ using namespace std::chrono_literals;
 class Waiting : public StoreTest {
  protected:
   std::future<Result<void>> put_aside(Transaction& tx, Table where, std::string key, std::string value) {
-    return std::async(std::launch::async, [&tx, where, key = std::move(key), value = std::move(value)] { return tx.put(where, key, value); });
+    return std::async(std::launch::async,
+                      [&tx, where, key = std::move(key), value = std::move(value)] { return tx.put(where, key, value); });
   }
   static bool ready(std::future<Result<void>>& future, std::chrono::milliseconds within = 5s) {
     return future.wait_for(within) == std::future_status::ready;
@@ -58,7 +59,7 @@ TEST_F(Waiting, GetForUpdateMakesLaterWritersWait) {
   EXPECT_EQ(text(holder.get_for_update(where, "absent")), std::nullopt);
   auto waiting = put_aside(waiter, where, "k", "1");
   ASSERT_TRUE(waits(waiter.id()));
-  auto reads = reader();   // readers never wait
+  auto reads = reader();  // readers never wait
   EXPECT_EQ(text(reads.get(where, "k")), "0");
   EXPECT_EQ(text(reads.get(where, "absent")), std::nullopt);
   ASSERT_OK(reads.commit());
@@ -104,7 +105,8 @@ TEST_F(Waiting, ManyWaitersOfOneKeyAllGetTheirTurn) {
         done[i] = got = true;
       }
       return got;
-    })) << "round " << round;
+    })) << "round "
+        << round;
   }
   EXPECT_EQ(now(where, "k"), "0");
 }
@@ -128,9 +130,7 @@ TEST_F(Waiting, ADeadlockOfTwoHasExactlyOneVictimAtOnce) {
   auto outcome = waiting.get();
   EXPECT_LT(std::chrono::steady_clock::now() - start, 2s) << "found by the detector, not by the lock deadline";
   EXPECT_NE(outcome.has_value(), !second_lost) << "exactly one victim";
-  if (!outcome) {
-    EXPECT_CODE(outcome, deadlock);
-  }
+  if (!outcome) { EXPECT_CODE(outcome, deadlock); }
   EXPECT_OK((second_lost ? first : second).commit());
   if (!second_lost) ASSERT_OK(first.abort());
   EXPECT_EQ(counter("deadlocks"), 1u);
@@ -147,16 +147,16 @@ TEST_F(Waiting, ADeadlockOfThreeHasExactlyOneVictim) {
   std::vector<std::future<Result<void>>> waiting;
   for (std::uint64_t i = 0; i < 3; ++i) {
     waiting.push_back(put_aside(all[i], where, key_of((i + 1) % 3), "other"));
-    if (i < 2) {
-      ASSERT_TRUE(waits(all[i].id()));
-    }
+    if (i < 2) { ASSERT_TRUE(waits(all[i].id())); }
   }
   std::optional<std::size_t> victim;
-  ASSERT_TRUE(eventually([&] {
-    for (std::size_t i = 0; i < 3; ++i)
-      if (waiting[i].wait_for(0s) == std::future_status::ready) victim = i;
-    return victim.has_value();
-  }, 2s));
+  ASSERT_TRUE(eventually(
+      [&] {
+        for (std::size_t i = 0; i < 3; ++i)
+          if (waiting[i].wait_for(0s) == std::future_status::ready) victim = i;
+        return victim.has_value();
+      },
+      2s));
   EXPECT_CODE(waiting[*victim].get(), deadlock);
   ASSERT_OK(all[*victim].abort());
   // The others end one after the other: the one that waited for the victim first.
@@ -219,7 +219,7 @@ TEST_F(Waiting, AWaiterThatTimedOutHoldsNothing) {
   EXPECT_CODE(waiter.put(where, "k", "waiter"), lock_timeout);
   ASSERT_OK(holder.abort());
   auto third = begin({.lock_deadline = 20ms});
-  EXPECT_OK(third.put(where, "k", "third"));   // while the one that gave up still runs
+  EXPECT_OK(third.put(where, "k", "third"));  // while the one that gave up still runs
   ASSERT_OK(third.commit());
   ASSERT_OK(waiter.commit());
   EXPECT_EQ(now(where, "k"), "third");
@@ -234,7 +234,7 @@ TEST_F(Waiting, ReadCommittedTakesASnapshotPerStatement) {
   put(where, "l", "2");
   EXPECT_EQ(text(tx.get(where, "k")), "2");
   EXPECT_EQ(scan(tx, where), (Records{{"k", "2"}, {"l", "2"}}));
-  auto cursor = tx.cursor(where);   // a scan is one statement
+  auto cursor = tx.cursor(where);  // a scan is one statement
   ASSERT_OK(cursor);
   ASSERT_TRUE(cursor->next().value_or(false));
   put(where, "m", "3");
@@ -245,7 +245,7 @@ TEST_F(Waiting, ReadCommittedTakesASnapshotPerStatement) {
   ASSERT_OK(dirty.put(where, "k", "dirty"));
   EXPECT_EQ(text(tx.get(where, "k")), "2");
   ASSERT_OK(dirty.abort());
-  ASSERT_OK(tx.put(where, "k", "own"));   // committed after it began: no conflict at this level
+  ASSERT_OK(tx.put(where, "k", "own"));  // committed after it began: no conflict at this level
   EXPECT_EQ(text(tx.get(where, "k")), "own");
   ASSERT_OK(tx.commit());
   EXPECT_EQ(now(where, "k"), "own");
@@ -270,16 +270,18 @@ TEST_F(Waiting, TransactRetriesUntilItSucceeds) {
   put(where, "k", "0");
   int tries = 0;
   EXPECT_OK(db().transact({}, [&](Transaction& tx) -> Result<void> {
-    if (++tries < 3) put(where, "k", "other " + std::to_string(tries));   // after tx began: a conflict
+    if (++tries < 3) put(where, "k", "other " + std::to_string(tries));  // after tx began: a conflict
     return tx.put(where, "k", "mine");
   }));
   EXPECT_EQ(tries, 3);
   EXPECT_EQ(now(where, "k"), "mine");
   tries = 0;
-  EXPECT_CODE(db().transact({}, [&](Transaction&) -> Result<void> {
-    ++tries;
-    return std::unexpected(Error(ErrorCode::not_found, "the caller's own"));
-  }), not_found);
+  EXPECT_CODE(db().transact({},
+                            [&](Transaction&) -> Result<void> {
+                              ++tries;
+                              return std::unexpected(Error(ErrorCode::not_found, "the caller's own"));
+                            }),
+              not_found);
   EXPECT_EQ(tries, 1);
 }
 

@@ -110,7 +110,9 @@ void expect_kept(SimulatedFileSystem& disk, const Promised& promised) {
     if (key.starts_with("pair")) continue;
     const auto must = promised.must.find(key), may = promised.may.find(key);
     ASSERT_TRUE(must != promised.must.end() || may != promised.may.end()) << key << " was never committed";
-    if (std::stoi(key.substr(3)) % 4 == 0) ASSERT_TRUE(table.contains("pair" + key.substr(3))) << "half of a transaction";
+    if (std::stoi(key.substr(3)) % 4 == 0) {
+      ASSERT_TRUE(table.contains("pair" + key.substr(3))) << "half of a transaction";
+    }
   }
   ASSERT_EQ(problems(*db), "");
 }

@@ -50,7 +50,7 @@ class Kill9Test : public testing::TestWithParam<IoBackend> {
   }
 
   void check() {
-    auto db = Database::open(path_, kill9_options(GetParam()));
+    auto db = Database::open(path_.string(), kill9_options(GetParam()));
     ASSERT_TRUE(db) << db.error().message();
     recoveries_ += db->recovery_report().was_clean ? 0 : 1;
     auto table = db->open_table("t", {.create_if_missing = true});

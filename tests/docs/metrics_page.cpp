@@ -12,8 +12,8 @@ namespace {
 void print(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 void print_row(std::string_view name, std::string_view unit, std::string_view help) {
-  for (const std::string_view part : {std::string_view("| `"), name, std::string_view("` | "), unit, std::string_view(" | "), help,
-                                      std::string_view(" |\n")}) {
+  for (const std::string_view part :
+       {std::string_view("| `"), name, std::string_view("` | "), unit, std::string_view(" | "), help, std::string_view(" |\n")}) {
     print(part);
   }
 }
@@ -29,7 +29,8 @@ void print_page() {
   print("\n## Gauges\n\nThe value now.\n\n| name | unit | meaning |\n|---|---|---|\n");
   for (const MetricFacts& fact : gauge_facts) print_row(fact.name, fact.unit, fact.help);
   print(
-      "\n## Memory accounts\n\nWho holds how much of the budget: committed chunks and spans, not objects. Each has `used`, `peak` and\n"
+      "\n## Memory accounts\n\nWho holds how much of the budget: committed chunks and spans, not objects. Each has `used`, `peak` "
+      "and\n"
       "`floor` (what no other account may take).\n\n| name | unit | meaning |\n|---|---|---|\n");
   for (std::size_t i = 0; i < memory::MemoryBudget::accounts; ++i) {
     const auto account = static_cast<memory::Account>(i);

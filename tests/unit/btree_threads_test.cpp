@@ -39,8 +39,8 @@ bool whole_value(Bytes key, Bytes value) {
 struct Worker {
   Worker(TreeFixture& fixture, TreeId tree_id, unsigned number) : f(fixture), tree(tree_id), me(number), random(number + 1) {}
 
-  void run(int steps) {
-    for (int i = 0; i < steps && !failed; ++i) {
+  void run(int rounds) {
+    for (int i = 0; i < rounds && !failed; ++i) {
       const std::uint64_t n = random.below(keys) / threads * threads + me;
       switch (random.below(6)) {
         case 0:
