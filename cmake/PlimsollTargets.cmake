@@ -30,6 +30,15 @@ function(plimsoll_layer name)
   target_link_libraries(plimsoll_${name} PUBLIC ${ARGN} PRIVATE $<BUILD_INTERFACE:plimsoll_flags>)
 endfunction()
 
+# For code whose speed does not matter: a third less time to compile, and two thirds less under the sanitizers. The engine keeps its -O.
+function(plimsoll_quick_compile target)
+  if(PLIMSOLL_SANITIZE)
+    target_compile_options(${target} PRIVATE -O0)
+  else()
+    target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)
+  endif()
+endfunction()
+
 # plimsoll_test(NAME LABELS l... SOURCES s... LIBS l...): a GoogleTest program, each test case known to ctest.
 function(plimsoll_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "LABELS;SOURCES;LIBS" ${ARGN})
@@ -39,7 +48,7 @@ function(plimsoll_test name)
   add_executable(${name} ${T_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE ${T_LIBS} GTest::gtest GTest::gtest_main plimsoll_flags)
-  target_compile_options(${name} PRIVATE $<$<CONFIG:RelWithDebInfo>:-O1>)   # a third less time to compile; the engine keeps its -O2
+  plimsoll_quick_compile(${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}" TIMEOUT ${T_TIMEOUT})
 endfunction()

@@ -138,7 +138,7 @@ Result<void> Store::take_lock() {
     }
   }
   PLIMSOLL_ASSIGN(lock_, files_->lock(file(storage::lock_name)));
-  return {};
+  return files_->sync_directory(path_);   // no other name of ours may survive a crash without this one
 }
 
 Result<void> Store::open_memory() {

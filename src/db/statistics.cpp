@@ -1,3 +1,4 @@
+// Database::statistics: one copy of everything that the store counts, from its owners.
 #include "db/store.hpp"
 
 namespace plimsoll::db {

@@ -105,6 +105,7 @@ Result<void> Redo::space(const log::Record& record, std::uint64_t before_lsn, st
 Result<void> Redo::extents(const log::Record& record, Bytes descriptor, bool set) {
   txn::LargeValue value;
   if (!txn::LargeValue::decode(descriptor, value)) return fail(ErrorCode::corruption, "log position {}: a damaged large value descriptor", record.begin.value);
+  if (set && value.shared) return {};   // the version below brought the extents
   for (std::uint32_t i = 0; i < value.count; ++i) {
     const storage::PageKey key = storage::data_page(value.extent[i].first / target_.pages_per_map * target_.pages_per_map);
     bool done = false;
@@ -153,8 +154,7 @@ Result<bool> Redo::look(const log::Record& record) {
       PLIMSOLL_TRY(leaf(record, update));
       PLIMSOLL_TRY(version(record, update));
       const bool after_large = record.kind == log::Kind::update && (update.after_flags & btree::flag_large) != 0;
-      const bool locked_only = (update.before_flags & btree::flag_large) != 0 && update.before == update.after;
-      if (after_large && !locked_only) PLIMSOLL_TRY(extents(record, update.after, true));
+      if (after_large) PLIMSOLL_TRY(extents(record, update.after, true));
       if (record.kind == log::Kind::revert && !update.before.empty()) PLIMSOLL_TRY(extents(record, update.before, false));
       break;
     }

@@ -8,9 +8,13 @@
 
 namespace plimsoll::txn {
 
+namespace {
+constexpr std::uint32_t shared_bit = std::uint32_t{1} << 31;
+}
+
 Bytes LargeValue::encode(std::array<char, descriptor_max>& into) const {
   log::Writer writer(into);
-  writer.number<std::uint64_t>(bytes).number<std::uint32_t>(crc).number<std::uint32_t>(count);
+  writer.number<std::uint64_t>(bytes).number<std::uint32_t>(crc).number<std::uint32_t>(count | (shared ? shared_bit : 0));
   for (std::uint32_t i = 0; i < count; ++i) writer.number<std::uint32_t>(extent[i].first).number<std::uint32_t>(extent[i].pages);
   return writer.view();
 }
@@ -19,7 +23,9 @@ bool LargeValue::decode(Bytes from, LargeValue& value) {
   log::Reader reader(from);
   value.bytes = reader.number<std::uint64_t>();
   value.crc = reader.number<std::uint32_t>();
-  value.count = reader.number<std::uint32_t>();
+  const auto count = reader.number<std::uint32_t>();
+  value.shared = (count & shared_bit) != 0;
+  value.count = count & ~shared_bit;
   if (!reader.ok() || value.count > extents_max || value.bytes > value_bytes_max) return false;
   for (std::uint32_t i = 0; i < value.count; ++i) value.extent[i] = {reader.number<std::uint32_t>(), reader.number<std::uint32_t>()};
   return reader.ok() && reader.empty();

@@ -1,7 +1,9 @@
 // Values that do not fit into a leaf record live in extents of the data file, outside the buffer pool: copy-on-write, written and synced before the
 // log record that refers to them is (Log::set_before_flush), read with direct I/O in pieces. The leaf record keeps a descriptor.
 //
-// Descriptor (the record's value, flag_large): u64 bytes | u32 CRC32C of the value | u32 n | n x {u32 first page, u32 pages}.
+// Descriptor (the record's value, flag_large): u64 bytes | u32 CRC32C of the value | u32 n, top bit: shared | n x {u32 first page, u32 pages}.
+// Shared: the version below has the same extents (get_for_update writes the value again): they are not freed with this version's revert, and
+// when it is superseded, no snapshot however old may still need them.
 // The allocation bits of its extents are set with the LSN of the very update record (redo derives them from the descriptor), and cleared by
 // its revert. A superseded large value leaves a record per extent in the garbage tree, in the same transaction: key u32 first page
 // (big-endian), value u32 pages | u64 stamp of the superseded version. The extent is freed, with that record, when no snapshot can see it.
@@ -28,6 +30,7 @@ struct LargeValue {
   std::uint64_t bytes = 0;
   std::uint32_t crc = 0;
   std::uint32_t count = 0;
+  bool shared = false;
   std::array<Extent, extents_max> extent{};
 
   static constexpr std::size_t descriptor_max = 16 + extents_max * 8;

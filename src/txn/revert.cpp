@@ -65,8 +65,8 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
     }
     if (!position.page.still_valid()) continue;
     const Bytes value{descriptor.data(), bytes};
-    if (bytes != 0 && value != entry.value && !LargeValue::decode(value, doomed))
-      return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+    if (bytes != 0 && !LargeValue::decode(value, doomed)) return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+    if (doomed.shared) doomed = {};
     break;
   }
   for (std::uint32_t i = 0; i < doomed.count; ++i) {

@@ -167,6 +167,22 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
   }
 }
 
+// A copy of the record's value; a large one says that it shares its extents with the version below.
+static Bytes same_value(const btree::RecordView& record, std::span<char> into) {
+  const Bytes value{record.value, record.value_bytes};
+  if ((record.flags & btree::flag_large) == 0) {
+    page_read(into.data(), value.data(), value.size());
+    return {into.data(), value.size()};
+  }
+  LargeValue large;
+  PLIMSOLL_CHECK(LargeValue::decode(value, large));
+  large.shared = true;
+  std::array<char, LargeValue::descriptor_max> descriptor;
+  const Bytes encoded = large.encode(descriptor);
+  std::copy(encoded.begin(), encoded.end(), into.begin());
+  return {into.data(), encoded.size()};
+}
+
 // The change itself, under the leaf's latch. Order: pages marked, position claimed and record copied, pages changed, LSNs set.
 void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, const After& after, const Verdict& verdict,
                             const version::Reserved& room, log::Credit& credit) {
@@ -181,7 +197,8 @@ void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, co
   update.leaf_before_lsn = leaf.page().lsn().value;
   update.after_stamp = registry::mark_of(id_);
   update.key = key;
-  update.after = after.lock_only ? Bytes{record.value, record.value_bytes} : after.value;
+  std::array<char, std::max(storage::page_bytes_max / 4, LargeValue::descriptor_max)> same;   // a locked record keeps its value
+  update.after = after.lock_only ? same_value(record, same) : after.value;
   update.after_flags = flags;
   storage::ExclusivePage version_page;
   version::Entry entry;
@@ -213,7 +230,7 @@ void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, co
   leaf.page().will_change(engine_.log.end());
   if (record && (record.flags & btree::flag_large) != 0 && !after.lock_only) {
     LargeValue::decode({record.value, record.value_bytes}, superseded_);
-    superseded_stamp_ = verdict.own ? 0 : verdict.stamp;
+    superseded_stamp_ = verdict.own || superseded_.shared ? 0 : verdict.stamp;
   }
   MapPages maps(engine_.space, after.extents);
   maps.begin(engine_.log.end());
@@ -228,11 +245,7 @@ void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, co
     version_page.unlatch();
     last_entry_.store(room.address, std::memory_order_release);
   }
-  if (after.lock_only) {
-    leaf.set_header(update.after_stamp, update.after_previous);
-  } else {
-    leaf.put(key, {update.after_stamp, update.after_previous, flags, after.value});
-  }
+  leaf.put(key, {update.after_stamp, update.after_previous, flags, update.after});
   leaf.page().set_lsn(span.end);
   maps.set_bits(span.end);
   if (with_entry) remember(tree, leaf, key, room, tombstone);

@@ -1,4 +1,6 @@
 // Transactions far bigger than the memory budget: they commit, they abort, the budget holds all the while.
+// ctest-labels: medium asan
+// ctest-timeout: 900
 #include "behaviour/support.hpp"
 
 namespace plimsoll {

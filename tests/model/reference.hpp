@@ -106,7 +106,7 @@ inline Result<State> read_state(Database& db) {
   State state;
   auto tables = db.tables();
   if (!tables) return std::unexpected(tables.error());
-  auto tx = db.begin({.read_only = true});
+  auto tx = db.begin();   // a read-only one would not see what still waits for the log
   if (!tx) return std::unexpected(tx.error());
   for (const TableInfo& info : *tables) {
     auto table = db.open_table(info.name);
