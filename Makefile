@@ -45,8 +45,7 @@ run: setup build ## the main job: real data, concurrent writers, a kill, recover
 check: build-release ## the fast tests
 	@$(CTEST) --test-dir build/release -L fast
 
-test: test-asan test-tsan build-release ## all tests except the long ones, under both sanitizers and as released
-	@$(CTEST) --test-dir build/release -LE long
+test: setup test-release ## all tests except the long ones, as released (test-asan and test-tsan: under the sanitizers)
 
 test-release: build-release
 	@$(CTEST) --test-dir build/release -LE long

@@ -266,7 +266,7 @@ void load_lines(Loader& loader, Table into, const std::filesystem::path& path, s
   constexpr std::size_t joined_bytes = 256;
   std::ifstream in(path, std::ios::binary);
   std::string text;
-  const auto insert = [&, number = std::uint32_t{0}]() mutable {
+  auto insert = [&, number = std::uint32_t{0}]() mutable {
     const std::string key = path.filename().string() + "/" + bytes_of(number++);
     if (!text.empty() && loader.insert(into, key, text)) loaded.add(key, text);
     text.clear();

@@ -24,8 +24,9 @@ namespace db {
 class Store;
 }
 
-// One record of the log as a consumer sees it. Views are valid during the call that hands it out. What a rollback to a savepoint takes back
-// comes as further puts and erases of the same transaction; what an aborted transaction did is to be ignored from its abort on.
+// One record of the log as a consumer sees it. Views are valid during the call that hands it out. What a rollback to a savepoint
+// takes back comes as further puts and erases of the same transaction; what an aborted transaction did is to be ignored from its
+// abort on.
 struct LogEntry {
   enum class Kind : std::uint8_t { put, erase, commit, abort, prepare } kind{};
   Lsn lsn{};
@@ -33,7 +34,7 @@ struct LogEntry {
   TreeId tree{};
   Timestamp commit_timestamp{};
   Bytes key{};
-  Bytes value{};          // empty when out_of_line
+  Bytes value{};  // empty when out_of_line
   bool out_of_line = false;
 };
 
@@ -47,12 +48,12 @@ class Database {
   Database& operator=(Database&&) noexcept;
   ~Database();  // closes
 
-  // Ends open transactions (abort), writes everything, marks the store clean. The handle is empty afterwards. Transactions that outlive
-  // the store get errors; their memory stays until the process ends.
+  // Ends open transactions (abort), writes everything, marks the store clean. The handle is empty afterwards. Transactions that
+  // outlive the store get errors; their memory stays until the process ends.
   Result<void> close();
 
   Result<Table> open_table(std::string_view name, const TableOptions& options = {});
-  Result<void> drop_table(std::string_view name);   // not_found; busy while a transaction has written to it
+  Result<void> drop_table(std::string_view name);  // not_found; busy while a transaction has written to it
   Result<std::vector<TableInfo>> tables();
   Result<std::string> table_name(Table table);
 
@@ -84,7 +85,7 @@ class Database {
   // to go on from. not_found: the log was cut past `from`; the consumer must re-base.
   Result<Lsn> read_log(Lsn from, const std::function<bool(const LogEntry&)>& each);
   Lsn durable_lsn() const;
-  Lsn log_start() const;   // the oldest position still there
+  Lsn log_start() const;  // the oldest position still there
   // Called (from a log thread) whenever durable_lsn() has advanced. One callback; an empty function removes it.
   void on_durable(std::function<void(Lsn)> callback);
 

@@ -14,26 +14,26 @@
 namespace plimsoll {
 
 // name, one-line meaning, may the same transaction simply be tried again?
-#define PLIMSOLL_ERROR_CODES(X)                                                                    \
-  X(conflict, "another transaction changed the key first", true)                                   \
-  X(serialization_failure, "no serial order could explain this transaction", true)                 \
-  X(deadlock, "the transactions wait for each other in a cycle", true)                             \
-  X(lock_timeout, "the lock deadline passed", true)                                                \
-  X(transaction_timeout, "the transaction's deadline passed", true)                                \
-  X(transaction_aborted, "the transaction has ended; it cannot be used any more", false)           \
-  X(snapshot_too_old, "a version that the snapshot needs is gone", true)                           \
-  X(memory_budget_exceeded, "the memory budget cannot hold this", true)                            \
-  X(too_many_transactions, "all transaction slots are taken", true)                                \
-  X(log_full, "the log has no room", true)                                                         \
-  X(commit_outcome_unknown, "the log failed while this commit was in flight", false)               \
-  X(read_only, "the store or the transaction cannot be written", false)                            \
-  X(io_error, "the operating system reported an input/output error", false)                        \
-  X(no_space, "the disk is full", false)                                                           \
-  X(corruption, "stored bytes are damaged", false)                                                 \
-  X(not_found, "no such thing", false)                                                             \
-  X(already_exists, "it exists already", false)                                                    \
-  X(invalid_argument, "the call's arguments are wrong", false)                                     \
-  X(version_mismatch, "the store has another format version", false)                               \
+#define PLIMSOLL_ERROR_CODES(X)                                                          \
+  X(conflict, "another transaction changed the key first", true)                         \
+  X(serialization_failure, "no serial order could explain this transaction", true)       \
+  X(deadlock, "the transactions wait for each other in a cycle", true)                   \
+  X(lock_timeout, "the lock deadline passed", true)                                      \
+  X(transaction_timeout, "the transaction's deadline passed", true)                      \
+  X(transaction_aborted, "the transaction has ended; it cannot be used any more", false) \
+  X(snapshot_too_old, "a version that the snapshot needs is gone", true)                 \
+  X(memory_budget_exceeded, "the memory budget cannot hold this", true)                  \
+  X(too_many_transactions, "all transaction slots are taken", true)                      \
+  X(log_full, "the log has no room", true)                                               \
+  X(commit_outcome_unknown, "the log failed while this commit was in flight", false)     \
+  X(read_only, "the store or the transaction cannot be written", false)                  \
+  X(io_error, "the operating system reported an input/output error", false)              \
+  X(no_space, "the disk is full", false)                                                 \
+  X(corruption, "stored bytes are damaged", false)                                       \
+  X(not_found, "no such thing", false)                                                   \
+  X(already_exists, "it exists already", false)                                          \
+  X(invalid_argument, "the call's arguments are wrong", false)                           \
+  X(version_mismatch, "the store has another format version", false)                     \
   X(busy, "somebody else has it open", false)
 
 enum class ErrorCode : std::uint8_t {

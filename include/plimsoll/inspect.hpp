@@ -15,16 +15,16 @@
 namespace plimsoll {
 
 struct StoreIdentity {
-  bool is_store = false;            // false: `description` says what it looks like instead
+  bool is_store = false;  // false: `description` says what it looks like instead
   std::uint32_t format_version = 0;
   std::uint32_t page_size = 0;
-  std::uint64_t salt = 0;           // drawn at creation; part of every checksum
-  bool clean = false;               // closed in order; false: the next open recovers
-  std::uint64_t checkpoint_lsn = 0; // recovery begins there
+  std::uint64_t salt = 0;            // drawn at creation; part of every checksum
+  bool clean = false;                // closed in order; false: the next open recovers
+  std::uint64_t checkpoint_lsn = 0;  // recovery begins there
   std::uint64_t data_bytes = 0;
   std::uint64_t log_bytes = 0;
-  std::uint64_t holder_pid = 0;     // the process that has it open, 0: nobody
-  std::string description;          // one line for people
+  std::uint64_t holder_pid = 0;  // the process that has it open, 0: nobody
+  std::string description;       // one line for people
 };
 
 // What lies at `path`: a store (folder), one of its files, or something else. Errors: not_found, io_error.
@@ -33,16 +33,16 @@ Result<StoreIdentity> identify(std::string_view path);
 struct LogRecordInfo {
   Lsn lsn{};
   std::uint32_t bytes = 0;
-  std::string_view kind;            // "update", "commit", "pages", ...
+  std::string_view kind;  // "update", "commit", "pages", ...
   TxnId transaction{};
-  std::string_view summary;         // the record's fields, for people
+  std::string_view summary;  // the record's fields, for people
 };
 
 struct LogDumpReport {
   std::uint64_t records = 0;
-  Lsn begin{};                      // the oldest position on disk
-  Lsn end{};                        // the first position without a valid record
-  std::string end_reason;           // "end of log", or what is wrong there and what recovery would do
+  Lsn begin{};             // the oldest position on disk
+  Lsn end{};               // the first position without a valid record
+  std::string end_reason;  // "end of log", or what is wrong there and what recovery would do
 };
 
 // Calls `each` for every valid record from `from` (0: the oldest on disk) until it returns false. Errors: not_found, corruption

@@ -23,12 +23,22 @@ enum class Isolation : std::uint8_t { read_committed, repeatable_read, snapshot,
 // ring; a crash may lose the newest relaxed commits, always a suffix, never a part of one.
 enum class Durability : std::uint8_t { durable, relaxed };
 
-enum class EventKind : std::uint8_t { open_phase, checkpoint, pressure, reaped, killed, slow_transaction, large_transaction, corruption, log_failed };
+enum class EventKind : std::uint8_t {
+  open_phase,
+  checkpoint,
+  pressure,
+  reaped,
+  killed,
+  slow_transaction,
+  large_transaction,
+  corruption,
+  log_failed
+};
 
 struct Event {
   EventKind kind;
-  std::uint64_t wall_ms;   // milliseconds since 1970
-  char text[112];          // NUL-terminated
+  std::uint64_t wall_ms;  // milliseconds since 1970
+  char text[112];         // NUL-terminated
 };
 
 // Called from any thread, never under a latch; must not call back into the store.
@@ -38,21 +48,21 @@ struct EventSink {
 };
 
 struct Options {
-  std::size_t memory_budget = 256_MiB;    // hard limit, bytes; at least 16 MiB
-  std::size_t page_size = 8_KiB;          // fixed at creation; a power of two, 4 KiB .. 32 KiB
+  std::size_t memory_budget = 256_MiB;  // hard limit, bytes; at least 16 MiB
+  std::size_t page_size = 8_KiB;        // fixed at creation; a power of two, 4 KiB .. 32 KiB
   bool create_if_missing = true;
   bool error_if_exists = false;
   IoBackend io_backend = IoBackend::automatic;
-  std::uint32_t max_transactions = 4096;  // 1 .. 131,072; a slot is charged to the budget
-  std::size_t log_bytes_max = 128_MiB;    // log kept on disk for recovery; at least 4 segments
-  std::size_t log_segment_bytes = 16_MiB; // a power of two, 64 KiB .. 1 GiB; fixed at creation
-  std::size_t log_ring_bytes = 0;         // 0: chosen from the budget (1 MiB at 32 MiB, at most 8 MiB)
+  std::uint32_t max_transactions = 4096;   // 1 .. 131,072; a slot is charged to the budget
+  std::size_t log_bytes_max = 128_MiB;     // log kept on disk for recovery; at least 4 segments
+  std::size_t log_segment_bytes = 16_MiB;  // a power of two, 64 KiB .. 1 GiB; fixed at creation
+  std::size_t log_ring_bytes = 0;          // 0: chosen from the budget (1 MiB at 32 MiB, at most 8 MiB)
   std::chrono::milliseconds transaction_deadline{3'600'000};
   std::chrono::milliseconds lock_deadline{10'000};
-  std::chrono::milliseconds retention{0}; // how far back as_of may go
-  bool background_threads = true;         // false: the caller drives Database::run_background (simulations)
+  std::chrono::milliseconds retention{0};  // how far back as_of may go
+  bool background_threads = true;          // false: the caller drives Database::run_background (simulations)
   EventSink events{};
-  Environment* environment = nullptr;     // null: the operating system's
+  Environment* environment = nullptr;  // null: the operating system's
 };
 
 struct TransactionOptions {
@@ -62,9 +72,9 @@ struct TransactionOptions {
   std::optional<std::chrono::milliseconds> deadline{};       // unset: Options::transaction_deadline
   std::optional<std::chrono::milliseconds> lock_deadline{};  // unset: Options::lock_deadline
   std::optional<Timestamp> as_of{};                          // read at this timestamp: a published point or inside the window
-  std::size_t memory_bytes_max = 0;                        // cap on the transaction's memory context; 0: the budget
-  std::uint64_t written_bytes_max = 0;                     // cap on keys + values written; 0: none
-  std::string_view label{};                                // shown in transaction lists; cut at 31 bytes
+  std::size_t memory_bytes_max = 0;                          // cap on the transaction's memory context; 0: the budget
+  std::uint64_t written_bytes_max = 0;                       // cap on keys + values written; 0: none
+  std::string_view label{};                                  // shown in transaction lists; cut at 31 bytes
 };
 
 // A half-open key range [from, to); an absent bound is infinite.

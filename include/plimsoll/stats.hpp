@@ -11,13 +11,13 @@ namespace plimsoll {
 
 struct AccountStats {
   std::string name;
-  std::uint64_t used_bytes = 0;   // committed chunks and spans, not objects
+  std::uint64_t used_bytes = 0;  // committed chunks and spans, not objects
   std::uint64_t peak_bytes = 0;
   std::uint64_t floor_bytes = 0;
 };
 
 struct NamedValue {
-  std::string name;   // as in docs/metrics.md
+  std::string name;  // as in docs/metrics.md
   std::string unit;
   std::string help;
   std::uint64_t value = 0;
@@ -27,9 +27,9 @@ struct Statistics {
   std::uint64_t memory_budget = 0;
   std::uint64_t memory_used = 0;
   std::vector<AccountStats> accounts;
-  std::vector<NamedValue> counters;   // monotone since open or reset
-  std::vector<NamedValue> gauges;     // the value now
-  std::vector<std::string> events;    // the newest events, oldest first
+  std::vector<NamedValue> counters;  // monotone since open or reset
+  std::vector<NamedValue> gauges;    // the value now
+  std::vector<std::string> events;   // the newest events, oldest first
 };
 
 enum class TransactionState : std::uint8_t { active, pending, preparing, prepared, committing, committed, aborted };
@@ -40,15 +40,15 @@ struct TransactionInfo {
   Timestamp snapshot{};
   std::uint64_t age_ms = 0;
   std::uint64_t written_bytes = 0;
-  TxnId waits_for{};           // 0: waits for nobody
+  TxnId waits_for{};  // 0: waits for nobody
   std::string label;
-  std::string global_id;       // of a prepared one
+  std::string global_id;  // of a prepared one
 };
 
 struct WaitEdge {
   TxnId waiter{};
   TxnId holder{};
-  std::uint64_t number = 0;    // stable for as long as this wait lasts
+  std::uint64_t number = 0;  // stable for as long as this wait lasts
 };
 
 struct TableInfo {
@@ -68,7 +68,7 @@ struct VerifyReport {
   std::uint64_t records = 0;
   std::uint64_t tables = 0;
   std::uint64_t free_pages = 0;
-  std::vector<VerifyProblem> problems;   // empty: the store is sound
+  std::vector<VerifyProblem> problems;  // empty: the store is sound
 };
 
 struct RecoveryReport {

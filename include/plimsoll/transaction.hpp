@@ -80,11 +80,12 @@ class Cursor {
   Bytes key() const;
   // Empty for a large one (large() says so): open_reader and get read those, in pieces or whole.
   Bytes value() const;
-  bool large() const;   // kept out of line, because it does not fit into a page
+  bool large() const;  // kept out of line, because it does not fit into a page
 
  private:
   friend class Transaction;
-  Cursor(txn::CursorImpl* impl, txn::TransactionImpl* owner, std::uint64_t owner_id) : impl_(impl), owner_(owner), owner_id_(owner_id) {}
+  Cursor(txn::CursorImpl* impl, txn::TransactionImpl* owner, std::uint64_t owner_id)
+      : impl_(impl), owner_(owner), owner_id_(owner_id) {}
   txn::CursorImpl* impl_ = nullptr;
   txn::TransactionImpl* owner_ = nullptr;
   std::uint64_t owner_id_ = 0;
@@ -102,7 +103,8 @@ class ValueReader {
 
  private:
   friend class Transaction;
-  ValueReader(txn::ValueReaderImpl* impl, txn::TransactionImpl* owner, std::uint64_t owner_id) : impl_(impl), owner_(owner), owner_id_(owner_id) {}
+  ValueReader(txn::ValueReaderImpl* impl, txn::TransactionImpl* owner, std::uint64_t owner_id)
+      : impl_(impl), owner_(owner), owner_id_(owner_id) {}
   txn::ValueReaderImpl* impl_ = nullptr;
   txn::TransactionImpl* owner_ = nullptr;
   std::uint64_t owner_id_ = 0;
@@ -120,7 +122,8 @@ class ValueWriter {
 
  private:
   friend class Transaction;
-  ValueWriter(txn::ValueWriterImpl* impl, txn::TransactionImpl* owner, std::uint64_t owner_id) : impl_(impl), owner_(owner), owner_id_(owner_id) {}
+  ValueWriter(txn::ValueWriterImpl* impl, txn::TransactionImpl* owner, std::uint64_t owner_id)
+      : impl_(impl), owner_(owner), owner_id_(owner_id) {}
   txn::ValueWriterImpl* impl_ = nullptr;
   txn::TransactionImpl* owner_ = nullptr;
   std::uint64_t owner_id_ = 0;
@@ -150,9 +153,9 @@ class Transaction {
   // Writes. Each is atomic by itself: on an error nothing of it remains, and the transaction goes on unless the error says
   // that it has ended (conflict, deadlock: roll back to a savepoint or abort).
   Result<void> put(Table table, Bytes key, Bytes value);
-  Result<void> insert(Table table, Bytes key, Bytes value);   // already_exists if present
-  Result<void> update(Table table, Bytes key, Bytes value);   // not_found if absent
-  Result<bool> erase(Table table, Bytes key);                 // false: it was absent
+  Result<void> insert(Table table, Bytes key, Bytes value);     // already_exists if present
+  Result<void> update(Table table, Bytes key, Bytes value);     // not_found if absent
+  Result<bool> erase(Table table, Bytes key);                   // false: it was absent
   Result<std::uint64_t> erase_range(Table table, Range range);  // how many
 
   // Values of any size in pieces.
@@ -171,8 +174,8 @@ class Transaction {
   // `global_id` is 1..64 bytes, unique among the prepared.
   Result<void> prepare(Bytes global_id);
 
-  TxnId id() const;              // 0 once it has ended
-  Timestamp snapshot() const;    // what it reads
+  TxnId id() const;            // 0 once it has ended
+  Timestamp snapshot() const;  // what it reads
   bool active() const;
   Result<void> set_deadline(std::chrono::milliseconds from_now);
   Result<void> set_lock_deadline(std::chrono::milliseconds wait);

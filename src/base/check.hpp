@@ -1,5 +1,5 @@
-// Three strengths of check: PLIMSOLL_DCHECK is proven and compiled into debug builds only; PLIMSOLL_CHECK is believed and always on,
-// used where a wrong value would corrupt data; what a user can get wrong is returned as an Error instead.
+// Three strengths of check: PLIMSOLL_DCHECK is proven and compiled into debug builds only; PLIMSOLL_CHECK is believed and always
+// on, used where a wrong value would corrupt data; what a user can get wrong is returned as an Error instead.
 #pragma once
 
 namespace plimsoll::detail {

@@ -23,19 +23,19 @@ std::unexpected<Error> fail_os(int os_error, fmt::format_string<Args...> format,
 }
 
 // `TRY(expression)`: returns the error of an expression of type Result<...> from the enclosing function.
-#define PLIMSOLL_TRY(expression)                                            \
-  do {                                                                      \
-    if (auto try_result_ = (expression); !try_result_) [[unlikely]]         \
-      return std::unexpected(std::move(try_result_.error()));               \
+#define PLIMSOLL_TRY(expression)                                    \
+  do {                                                              \
+    if (auto try_result_ = (expression); !try_result_) [[unlikely]] \
+      return std::unexpected(std::move(try_result_.error()));       \
   } while (false)
 
 // `PLIMSOLL_ASSIGN(auto x, expression)`: x gets the value, or the enclosing function returns the error.
 #define PLIMSOLL_CAT_(a, b) a##b
 #define PLIMSOLL_CAT(a, b) PLIMSOLL_CAT_(a, b)
-#define PLIMSOLL_ASSIGN(target, expression)                                                       \
-  auto PLIMSOLL_CAT(assign_, __LINE__) = (expression);                                            \
-  if (!PLIMSOLL_CAT(assign_, __LINE__)) [[unlikely]]                                              \
-    return std::unexpected(std::move(PLIMSOLL_CAT(assign_, __LINE__).error()));                   \
+#define PLIMSOLL_ASSIGN(target, expression)                                     \
+  auto PLIMSOLL_CAT(assign_, __LINE__) = (expression);                          \
+  if (!PLIMSOLL_CAT(assign_, __LINE__)) [[unlikely]]                            \
+    return std::unexpected(std::move(PLIMSOLL_CAT(assign_, __LINE__).error())); \
   target = std::move(*PLIMSOLL_CAT(assign_, __LINE__))
 
 }  // namespace plimsoll

@@ -6,12 +6,12 @@
 
 namespace plimsoll {
 
-std::atomic<std::uint64_t> ForkGuard::forks_{0};
+std::atomic<std::uint64_t> ForkGuard::forks{0};
 
 ForkGuard::ForkGuard() {
   static std::once_flag once;
-  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { forks_.fetch_add(1, std::memory_order_relaxed); }); });
-  at_birth_ = forks_.load(std::memory_order_relaxed);
+  std::call_once(once, [] { pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); }); });
+  at_birth_ = forks.load(std::memory_order_relaxed);
 }
 
 }  // namespace plimsoll

@@ -1,4 +1,5 @@
-// Notices that this process is a forked child of the one that made an object: handles to files, threads and locks then belong to the parent.
+// Notices that this process is a forked child of the one that made an object: handles to files, threads and locks then belong to
+// the parent.
 #pragma once
 
 #include <atomic>
@@ -10,10 +11,10 @@ class ForkGuard {
  public:
   ForkGuard();
   // One relaxed load.
-  bool forked() const { return forks_.load(std::memory_order_relaxed) != at_birth_; }
+  bool forked() const { return forks.load(std::memory_order_relaxed) != at_birth_; }
 
  private:
-  static std::atomic<std::uint64_t> forks_;   // between this process and the first one that used the library
+  static std::atomic<std::uint64_t> forks;  // between this process and the first one that used the library
   std::uint64_t at_birth_;
 };
 

@@ -1,5 +1,5 @@
-// The one hybrid logical clock of a store (Kulkarni et al., "Logical Physical Clocks", 2014). local() values are strictly ascending,
-// also when the wall clock jumps back; receive() moves the clock to a remote value unless that lies too far ahead.
+// The one hybrid logical clock of a store (Kulkarni et al., "Logical Physical Clocks", 2014). local() values are strictly
+// ascending, also when the wall clock jumps back; receive() moves the clock to a remote value unless that lies too far ahead.
 // Thread-safe; local() is called under the commit latch, so that timestamp order is log order.
 #pragma once
 
@@ -18,10 +18,10 @@ class HybridClock {
 
   explicit HybridClock(TimeSource& time) : time_(time) {}
 
-  Timestamp local();                          // a new timestamp, larger than all before
+  Timestamp local();                                                                   // a new timestamp, larger than all before
   Timestamp last() const { return Timestamp{last_.load(std::memory_order_seq_cst)}; }  // the newest that was issued or received
-  Result<void> receive(Timestamp remote);     // invalid_argument beyond skew_ms_max ahead of the wall clock
-  void raise(Timestamp floor);                // recovery: never issue anything at or below `floor`
+  Result<void> receive(Timestamp remote);  // invalid_argument beyond skew_ms_max ahead of the wall clock
+  void raise(Timestamp floor);             // recovery: never issue anything at or below `floor`
 
  private:
   TimeSource& time_;

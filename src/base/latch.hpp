@@ -39,11 +39,11 @@ enum class LatchRank : std::uint8_t {
   checkpoint = 30,
   collector = 40,
   snapshot_set = 50,
-  page = 60,        // page latches are the optimistic words of frames; among themselves ordered by storage/README rules
+  page = 60,  // page latches are the optimistic words of frames; among themselves ordered by storage/README rules
   space = 65,
   commit = 70,
   pool = 80,
-  writer = 85,      // page write-out, doublewrite
+  writer = 85,  // page write-out, doublewrite
   slot = 90,
   log_flush = 100,
   log_file = 110,
@@ -58,7 +58,7 @@ namespace detail {
 inline void rank_acquire(LatchRank) {}
 inline void rank_release(LatchRank) {}
 #else
-void rank_acquire(LatchRank rank);   // aborts on an order violation
+void rank_acquire(LatchRank rank);  // aborts on an order violation
 void rank_release(LatchRank rank);
 #endif
 }  // namespace detail

@@ -1,5 +1,5 @@
-// The statistics table: every counter and gauge of the engine is declared once, here, with its unit and meaning. Counters are sharded
-// per thread and summed on read. `stat --json`, Database::statistics() and docs/metrics.md are all made from this table.
+// The statistics table: every counter and gauge of the engine is declared once, here, with its unit and meaning. Counters are
+// sharded per thread and summed on read. `stat --json`, Database::statistics() and docs/metrics.md are all made from this table.
 // add() is wait-free, a few cycles, and safe from any thread, also under a latch.
 #pragma once
 
@@ -36,8 +36,8 @@ namespace plimsoll {
   X(tree_splits, "splits", "nodes split")                                                      \
   X(tree_merges, "merges", "nodes merged")                                                     \
   X(tree_restarts, "restarts", "descents that had to start again")                             \
-  X(pages_allocated, "pages", "data pages allocated")                                          \
-  X(pages_freed, "pages", "data pages freed")                                                  \
+  X(pages_allocated, "pages", "pages taken for trees")                                         \
+  X(pages_freed, "pages", "pages given back by trees")                                         \
   X(pool_hits_by_table, "lookups", "pages found through the translation table")                \
   X(pool_misses, "pages", "pages read because they were not in the pool")                      \
   X(pages_read, "pages", "pages read from files")                                              \
@@ -60,19 +60,19 @@ namespace plimsoll {
   X(large_values_written, "values", "values written out of line")                              \
   X(large_value_bytes, "bytes", "bytes of values written out of line")
 
-#define PLIMSOLL_GAUGES(X)                                                                     \
-  X(active_transactions, "transactions", "transaction slots in use")                           \
-  X(oldest_snapshot, "timestamp", "the oldest live snapshot, 0 if none")                       \
-  X(commit_table_entries, "entries", "commits whose records may still carry their mark")       \
-  X(version_pages, "pages", "version pages in use")                                            \
-  X(version_bytes, "bytes", "bytes of version entries in pages in use, dead ones included")    \
-  X(version_entries_live, "versions", "version entries not yet found garbage")                 \
-  X(frames, "frames", "frames of the buffer pool that have memory")                            \
-  X(dirty_pages, "pages", "pages that differ from their file")                                 \
-  X(data_file_pages, "pages", "pages of the data file, free ones included")                    \
-  X(log_bytes_on_disk, "bytes", "log kept for recovery")                                       \
-  X(durable_lsn, "position", "everything below is on stable storage")                          \
-  X(end_lsn, "position", "where the next log record begins")                                   \
+#define PLIMSOLL_GAUGES(X)                                                                  \
+  X(active_transactions, "transactions", "transaction slots in use")                        \
+  X(oldest_snapshot, "timestamp", "the oldest live snapshot, 0 if none")                    \
+  X(commit_table_entries, "entries", "commits whose records may still carry their mark")    \
+  X(version_pages, "pages", "version pages in use")                                         \
+  X(version_bytes, "bytes", "bytes of version entries in pages in use, dead ones included") \
+  X(version_entries_live, "versions", "version entries not yet found garbage")              \
+  X(frames, "frames", "frames of the buffer pool that have memory")                         \
+  X(dirty_pages, "pages", "pages that differ from their file")                              \
+  X(data_file_pages, "pages", "pages of the data file, free ones included")                 \
+  X(log_bytes_on_disk, "bytes", "log kept for recovery")                                    \
+  X(durable_lsn, "position", "everything below is on stable storage")                       \
+  X(end_lsn, "position", "where the next log record begins")                                \
   X(log_cut_lsn, "position", "recovery would begin here")
 
 enum class Counter : std::uint8_t {
@@ -112,7 +112,7 @@ class Metrics {
     auto& cell = shard_[shard_of_thread()].value[static_cast<std::size_t>(counter)];
     cell.fetch_add(n, std::memory_order_relaxed);
   }
-  std::uint64_t sum(Counter counter) const;   // since open or reset
+  std::uint64_t sum(Counter counter) const;  // since open or reset
   void reset();
 
  private:
@@ -121,7 +121,7 @@ class Metrics {
   };
   static std::size_t shard_of_thread();
   std::array<Shard, shards> shard_{};
-  std::array<std::atomic<std::uint64_t>, counters> base_{};   // sums at the last reset
+  std::array<std::atomic<std::uint64_t>, counters> base_{};  // sums at the last reset
 };
 
 inline std::size_t Metrics::shard_of_thread() {

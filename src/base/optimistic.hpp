@@ -46,7 +46,7 @@ inline void page_read(void* to, const void* page_bytes, std::size_t bytes) {
   for (std::size_t i = 0; i < bytes; ++i)
     static_cast<unsigned char*>(to)[i] = __atomic_load_n(static_cast<const unsigned char*>(page_bytes) + i, __ATOMIC_RELAXED);
 #else
-  if (bytes != 0) std::memcpy(to, page_bytes, bytes);   // empty views may be null
+  if (bytes != 0) std::memcpy(to, page_bytes, bytes);  // empty views may be null
 #endif
 }
 

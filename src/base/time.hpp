@@ -9,9 +9,9 @@ namespace plimsoll {
 class TimeSource {
  public:
   virtual ~TimeSource() = default;
-  virtual std::uint64_t wall_ms() = 0;        // milliseconds since 1970; may jump either way
-  virtual std::uint64_t monotonic_ns() = 0;   // never goes back
-  virtual std::uint64_t coarse_ns() { return monotonic_ns(); }   // the same clock to a few milliseconds, cheaper
+  virtual std::uint64_t wall_ms() = 0;                          // milliseconds since 1970; may jump either way
+  virtual std::uint64_t monotonic_ns() = 0;                     // never goes back
+  virtual std::uint64_t coarse_ns() { return monotonic_ns(); }  // the same clock to a few milliseconds, cheaper
 };
 
 TimeSource& system_time();

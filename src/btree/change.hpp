@@ -17,7 +17,7 @@ namespace plimsoll::btree {
 
 class StructureChange {
  public:
-  static constexpr std::size_t pages_max = 44;   // a record of a large value and the maps of all its extents
+  static constexpr std::size_t pages_max = 44;  // a record of a large value and the maps of all its extents
 
   // `buffer` holds the record's payload: bytes_max(page_bytes) is always enough for a split.
   StructureChange(log::Log& log, log::Credit& credit, std::span<char> buffer) : log_(log), credit_(credit), to_(buffer) {}

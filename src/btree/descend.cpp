@@ -41,7 +41,7 @@ Result<bool> Trees::sample_child(const Place& place, const Target& target, stora
   if (target.access == storage::Access::scan && place.level == 1 && !pool_.resident(key)) read_ahead(parent, slot, target.side);
   auto read = pool_.read(key, target.access);
   if (!parent.still_valid()) return false;
-  if (!read) return std::unexpected(std::move(read.error()));
+  if (!read) return std::unexpected(read.error());
   child = *read;
   if (child.frame != ref.hint) fix_hint(parent, slot, child.frame);
   return true;

@@ -90,7 +90,7 @@ class Trees::Batch {
         probe.state = State::lost;
         continue;
       }
-      if (!read) return std::unexpected(std::move(read.error()));
+      if (!read) return std::unexpected(read.error());
       if (read->frame != probe.ref.hint) trees_.fix_hint(probe.node, probe.slot, read->frame);
       probe.node = *read;
     }

@@ -8,7 +8,7 @@ namespace plimsoll::db {
 namespace {
 using namespace std::chrono_literals;
 constexpr auto log_writer_pause = 5ms, page_provider_pause = 5ms, housekeeper_pause = 20ms;
-constexpr double checkpoint_at_share = 0.5;   // of log_bytes_max
+constexpr double checkpoint_at_share = 0.5;  // of log_bytes_max
 }  // namespace
 
 // Relaxed and asynchronous commits reach the disk without anybody waiting for them.

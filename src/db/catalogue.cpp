@@ -16,7 +16,7 @@ namespace {
 
 constexpr TreeId catalogue{catalogue_root};
 constexpr std::size_t name_bytes_max = 255, payload_bytes = 4096;
-constexpr std::uint64_t stamp_of_entries = 1;   // committed before everything
+constexpr std::uint64_t stamp_of_entries = 1;  // committed before everything
 
 std::uint32_t root_of(const btree::RecordView& record) {
   PLIMSOLL_CHECK(record.value_bytes == sizeof(std::uint32_t));
@@ -68,9 +68,11 @@ Result<TreeId> Catalogue::find(Bytes name) {
 }
 
 Result<TreeId> Catalogue::create(Bytes name) {
-  if (name.size() > name_bytes_max) return fail(ErrorCode::invalid_argument, "table name of {} bytes: {} are allowed", name.size(), name_bytes_max);
+  if (name.size() > name_bytes_max)
+    return fail(ErrorCode::invalid_argument, "table name of {} bytes: {} are allowed", name.size(), name_bytes_max);
   if (!name.empty() && name[0] == 0) return fail(ErrorCode::invalid_argument, "a table name must not begin with a NUL byte");
-  if (engine_.log.failed()) return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
+  if (engine_.log.failed())
+    return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
   MutexLock lock(mutex_);
   if (find(name)) return fail(ErrorCode::already_exists, "table \"{}\" exists already", name);
   PLIMSOLL_ASSIGN(const storage::Reservation page, engine_.space.reserve(1));
@@ -80,7 +82,8 @@ Result<TreeId> Catalogue::create(Bytes name) {
   const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
   const Bytes value{reinterpret_cast<const char*>(&root_number), sizeof root_number};
-  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, deadline));
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
+                  engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, deadline));
   storage::ExclusivePage root = engine_.pool.create(std::move(frame), storage::data_page(root_number));
   storage::ExclusivePage map = engine_.space.latch_map(page);
   btree::StructureChange change(engine_.log, credit, payload);
@@ -115,9 +118,11 @@ Result<void> Catalogue::drop(Bytes name) {
   // The marker first, then the name: after a crash in between the table is dropped at the next open, and the drop was under way.
   for (const bool adding : {true, false}) {
     std::array<char, payload_bytes> payload;
-    PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
+    PLIMSOLL_ASSIGN(log::Credit credit,
+                    engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
     const Bytes key = adding ? Bytes(marker) : name;
-    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch_with_room(catalogue, key, value.size(), log::Log::Priority::normal, deadline));
+    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
+                    engine_.trees.latch_with_room(catalogue, key, value.size(), log::Log::Priority::normal, deadline));
     btree::StructureChange change(engine_.log, credit, payload);
     change.begin(leaf.page());
     if (adding) {
@@ -180,8 +185,8 @@ Result<void> Catalogue::free_large_values(TreeId tree) {
   std::array<char, 1024> key_buffer;
   std::optional<std::string> at;
   for (;;) {
-    PLIMSOLL_ASSIGN(const btree::LeafCopy leaf,
-                    engine_.trees.copy_leaf(tree, at ? std::optional<Bytes>(*at) : std::nullopt, false, buffer, storage::Access::scan));
+    PLIMSOLL_ASSIGN(const btree::LeafCopy leaf, engine_.trees.copy_leaf(tree, at ? std::optional<Bytes>(*at) : std::nullopt, false,
+                                                                        buffer, storage::Access::scan));
     for (std::uint16_t i = 0; i < leaf.count(); ++i)
       if ((leaf.record(i).flags & btree::flag_large) != 0) PLIMSOLL_TRY(free_large_value(tree, leaf.key(i, key_buffer.data())));
     const auto fence = leaf.upper_fence();
@@ -202,14 +207,13 @@ Result<bool> Catalogue::free_large_value(TreeId tree, Bytes key) {
     if (!record || !txn::LargeValue::decode({record.value, record.value_bytes}, value))
       return fail(ErrorCode::corruption, "the descriptor of a large value in tree {} is damaged", tree.value);
   }
-  std::sort(value.extent.begin(), value.extent.begin() + value.count, [](const txn::Extent& a, const txn::Extent& b) { return a.first < b.first; });
-  for (std::uint32_t i = 0; i < value.count; ++i) {
-    PLIMSOLL_ASSIGN(pinned[i], engine_.space.prepare_free(value.extent[i].first));
-  }
+  std::sort(value.extent.begin(), value.extent.begin() + value.count,
+            [](const txn::Extent& a, const txn::Extent& b) { return a.first < b.first; });
+  for (std::uint32_t i = 0; i < value.count; ++i) { PLIMSOLL_ASSIGN(pinned[i], engine_.space.prepare_free(value.extent[i].first)); }
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
                                                           engine_.time.monotonic_ns() + engine_.lock_deadline_ns));
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
-  PLIMSOLL_CHECK(leaf.found());   // nobody else uses a dropped tree
+  PLIMSOLL_CHECK(leaf.found());  // nobody else uses a dropped tree
   btree::StructureChange change(engine_.log, credit, payload);
   change.begin(leaf.page());
   leaf.erase();
@@ -234,7 +238,7 @@ Result<void> Catalogue::finish_drops() {
   PLIMSOLL_ASSIGN(const std::vector<TableInfo> all, list(true));
   for (const TableInfo& table : all) {
     if (table.name.empty() || table.name[0] != 0) continue;
-    for (const TableInfo& other : all) {   // a crash between marker and name
+    for (const TableInfo& other : all) {  // a crash between marker and name
       if (other.tree != table.tree || other.name == table.name) continue;
       std::array<char, payload_bytes> payload;
       PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0));
@@ -258,8 +262,8 @@ Result<std::vector<TableInfo>> Catalogue::list(bool internal) {
   std::array<char, 1024> key_buffer;
   std::optional<std::string> at;
   for (;;) {
-    PLIMSOLL_ASSIGN(const btree::LeafCopy leaf,
-                    engine_.trees.copy_leaf(catalogue, at ? std::optional<Bytes>(*at) : std::nullopt, false, buffer, storage::Access::normal));
+    PLIMSOLL_ASSIGN(const btree::LeafCopy leaf, engine_.trees.copy_leaf(catalogue, at ? std::optional<Bytes>(*at) : std::nullopt,
+                                                                        false, buffer, storage::Access::normal));
     for (std::uint16_t i = 0; i < leaf.count(); ++i) {
       const Bytes name = leaf.key(i, key_buffer.data());
       if (internal || name.empty() || name[0] != 0) tables.push_back({std::string(name), TreeId{root_of(leaf.record(i))}});

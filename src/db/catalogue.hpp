@@ -1,6 +1,6 @@
-// The catalogue: table name -> root page, in a tree of its own whose root is page 1. Entries are not versioned: creating and dropping a table is one
-// structure change, atomic by its log record, visible at once and durable when the call returns. Names that begin with a NUL byte are the
-// store's own: "\0drop<root>" is a table whose pages are being freed.
+// The catalogue: table name -> root page, in a tree of its own whose root is page 1. Entries are not versioned: creating and
+// dropping a table is one structure change, atomic by its log record, visible at once and durable when the call returns. Names that
+// begin with a NUL byte are the store's own: "\0drop<root>" is a table whose pages are being freed.
 //
 // Page 1: catalogue root; page 2: root of the garbage tree (txn/large_value.hpp). Entry value: u32 root page.
 #pragma once
@@ -20,14 +20,15 @@ class Catalogue {
  public:
   explicit Catalogue(txn::Engine& engine) : engine_(engine) {}
 
-  static Result<void> format(storage::Pool& pool, storage::Space& space, log::Log& log);   // creating a store: pages 0 to 2
+  static Result<void> format(storage::Pool& pool, storage::Space& space, log::Log& log);  // creating a store: pages 0 to 2
 
-  Result<TreeId> find(Bytes name);                    // not_found
-  Result<TreeId> create(Bytes name);                  // already_exists
-  // The root page stays taken (an empty leaf under the marker's name) until the next open, so that a stale handle cannot mean another table.
+  Result<TreeId> find(Bytes name);    // not_found
+  Result<TreeId> create(Bytes name);  // already_exists
+  // The root page stays taken (an empty leaf under the marker's name) until the next open, so that a stale handle cannot mean
+  // another table.
   Result<void> drop(Bytes name);
   bool is_dropped(TreeId tree);
-  Result<void> finish_drops();                        // frees what an interrupted drop left
+  Result<void> finish_drops();  // frees what an interrupted drop left
   Result<std::vector<TableInfo>> list(bool internal);
 
  private:
@@ -38,7 +39,7 @@ class Catalogue {
   txn::Engine& engine_;
   Mutex mutex_{LatchRank::catalogue};
   Mutex dropped_mutex_{LatchRank::events};
-  std::set<std::uint32_t> dropped_;   // since the store was opened
+  std::set<std::uint32_t> dropped_;  // since the store was opened
 };
 
 }  // namespace plimsoll::db

@@ -16,7 +16,8 @@ Database& Database::operator=(Database&& other) noexcept {
   std::swap(store_, other.store_);
   return *this;
 }
-// Transaction handles may outlive their store by mistake; they must get errors then, so what they look at stays until the process ends.
+// Transaction handles may outlive their store by mistake; they must get errors then, so what they look at stays until the process
+// ends.
 static void let_go(std::unique_ptr<db::Store> store) {
   if (store->registry().active() == 0) return;
   store->release_lock();
@@ -26,10 +27,10 @@ static void let_go(std::unique_ptr<db::Store> store) {
 Database::~Database() {
   if (!store_) return;
   if (!store_->usable()) {
-    static_cast<void>(store_.release());   // a forked child: the parent's store is left alone
+    static_cast<void>(store_.release());  // a forked child: the parent's store is left alone
     return;
   }
-  if (auto closed = store_->close(); !closed) store_->give_up();   // the next open recovers
+  if (auto closed = store_->close(); !closed) store_->give_up();  // the next open recovers
   let_go(std::move(store_));
 }
 
@@ -47,7 +48,7 @@ Result<void> Database::close() {
   return closed;
 }
 
-#define PLIMSOLL_OPEN() \
+#define PLIMSOLL_OPEN()                                                         \
   if (!store_) return fail(ErrorCode::invalid_argument, "the store is closed"); \
   PLIMSOLL_TRY(store_->usable())
 
@@ -56,7 +57,8 @@ Result<Table> Database::open_table(std::string_view name, const TableOptions& op
   auto found = store_->catalogue().find(name);
   if (!found && found.error().code() == ErrorCode::not_found && options.create_if_missing) {
     found = store_->catalogue().create(name);
-    if (!found && found.error().code() == ErrorCode::already_exists) found = store_->catalogue().find(name);   // another thread was first
+    if (!found && found.error().code() == ErrorCode::already_exists)
+      found = store_->catalogue().find(name);  // another thread was first
   }
   if (!found) return std::unexpected(found.error());
   return Table(*found, store_->salt());
@@ -64,7 +66,8 @@ Result<Table> Database::open_table(std::string_view name, const TableOptions& op
 
 Result<void> Database::drop_table(std::string_view name) {
   PLIMSOLL_OPEN();
-  if (store_->registry().active() != 0) return fail(ErrorCode::busy, "table \"{}\" cannot be dropped while transactions run ({})", name, store_->registry().active());
+  if (store_->registry().active() != 0)
+    return fail(ErrorCode::busy, "table \"{}\" cannot be dropped while transactions run ({})", name, store_->registry().active());
   return store_->catalogue().drop(name);
 }
 
@@ -117,7 +120,9 @@ Statistics Database::statistics() const { return store_ ? store_->statistics() :
 void Database::reset_statistics() {
   if (store_) store_->metrics().reset();
 }
-std::vector<TransactionInfo> Database::transactions() const { return store_ ? store_->transactions().list() : std::vector<TransactionInfo>{}; }
+std::vector<TransactionInfo> Database::transactions() const {
+  return store_ ? store_->transactions().list() : std::vector<TransactionInfo>{};
+}
 std::vector<WaitEdge> Database::wait_graph() const { return store_ ? store_->registry().wait_graph() : std::vector<WaitEdge>{}; }
 Result<void> Database::kill(TxnId id) {
   PLIMSOLL_OPEN();
@@ -160,9 +165,10 @@ Result<Lsn> Database::read_log(Lsn from, const std::function<bool(const LogEntry
     log::Ending ending;
     switch (record.kind) {
       case log::Kind::update:
-      case log::Kind::revert:   // a rollback to a savepoint is a change like any other to who follows the log
+      case log::Kind::revert:  // a rollback to a savepoint is a change like any other to who follows the log
         if (!log::read_update(record.payload, update)) return true;
-        entry.kind = (update.after_flags & (btree::flag_deleted | version::flag_absent)) != 0 ? LogEntry::Kind::erase : LogEntry::Kind::put;
+        entry.kind =
+            (update.after_flags & (btree::flag_deleted | version::flag_absent)) != 0 ? LogEntry::Kind::erase : LogEntry::Kind::put;
         entry.transaction = update.transaction;
         entry.tree = TreeId{update.tree};
         entry.key = update.key;

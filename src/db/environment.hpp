@@ -10,7 +10,7 @@ namespace plimsoll {
 struct Environment {
   io::FileSystem* files = nullptr;
   TimeSource* time = nullptr;
-  std::uint64_t seed = 0;   // of salts and back-off
+  std::uint64_t seed = 0;  // of salts and back-off
 };
 
 }  // namespace plimsoll

@@ -5,7 +5,8 @@
 namespace plimsoll::db {
 
 namespace {
-constexpr const char* kind_names[] = {"open_phase", "checkpoint", "pressure", "reaped", "killed", "slow_transaction", "large_transaction", "corruption", "log_failed"};
+constexpr const char* kind_names[] = {"open_phase",       "checkpoint",        "pressure",   "reaped",    "killed",
+                                      "slow_transaction", "large_transaction", "corruption", "log_failed"};
 }
 
 void Events::keep(const Event& event) {

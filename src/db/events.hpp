@@ -1,5 +1,5 @@
-// The event sink: what happened that an operator wants to know. The newest events are kept in a ring of fixed size for `stat`; each is also handed
-// to the sink of the options, never under a latch that the store needs.
+// The event sink: what happened that an operator wants to know. The newest events are kept in a ring of fixed size for `stat`; each
+// is also handed to the sink of the options, never under a latch that the store needs.
 #pragma once
 
 #include <fmt/core.h>
@@ -25,7 +25,7 @@ class Events {
     *end.out = 0;
     keep(event);
   }
-  std::vector<std::string> newest() const;   // oldest first
+  std::vector<std::string> newest() const;  // oldest first
 
  private:
   static constexpr std::size_t kept = 128;

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 #include "base/fail.hpp"
+#include "base/optimistic.hpp"
 #include "io/file.hpp"
 #include "log/log.hpp"
 #include "memory/page_provider.hpp"
@@ -18,7 +21,8 @@ std::string_view describe(log::Validity why) {
     case log::Validity::zero: return "end of log";
     case log::Validity::incomplete: return "the record is cut off: recovery ends the log here";
     case log::Validity::bad_header: return "the header makes no sense: recovery ends the log here";
-    case log::Validity::bad_checksum: return "the checksum is wrong: recovery ends the log here (a torn tail, an older use of the segment, or damage)";
+    case log::Validity::bad_checksum:
+      return "the checksum is wrong: recovery ends the log here (a torn tail, an older use of the segment, or damage)";
     case log::Validity::unknown_kind: return "the record's kind is unknown: recovery ends the log here";
   }
   return "";
@@ -45,6 +49,13 @@ Result<StoreIdentity> identify(std::string_view path) {
   PLIMSOLL_ASSIGN(const bool exists, files->exists(path));
   if (!exists) return fail(ErrorCode::not_found, "nothing at {}", path);
   auto super = storage::read_superblock(*files, path);
+  if (!super && super.error().code() == ErrorCode::version_mismatch) {  // the version stands at the same place in every version
+    PLIMSOLL_ASSIGN(const auto block,
+                    files->open(fmt::format("{}/{}", path, storage::superblock_name), io::OpenMode::read_only, false));
+    std::array<char, 12> head{};
+    PLIMSOLL_TRY(block->read(0, head));
+    what.format_version = page_load<std::uint32_t>(head.data() + 8);
+  }
   if (!super) {
     what.description = fmt::format("{}: no Plimsoll store ({})", path, super.error().message());
     return what;
@@ -62,7 +73,8 @@ Result<StoreIdentity> identify(std::string_view path) {
       if (auto bytes = file_bytes(*files, log_directory + "/" + segment)) what.log_bytes += *bytes;
   if (auto holder = files->lock_holder(fmt::format("{}/{}", path, storage::lock_name))) what.holder_pid = *holder;
   what.description = fmt::format("{}: Plimsoll store, format {}, {} byte pages, {}{}", path, what.format_version, what.page_size,
-                                 what.clean ? "closed in order" : "to be recovered", what.holder_pid != 0 ? fmt::format(", open in process {}", what.holder_pid) : "");
+                                 what.clean ? "closed in order" : "to be recovered",
+                                 what.holder_pid != 0 ? fmt::format(", open in process {}", what.holder_pid) : "");
   return what;
 }
 
@@ -77,20 +89,24 @@ Result<LogDumpReport> dump_log(std::string_view path, Lsn from, const std::funct
   const std::uint64_t known = super.clean ? super.log_end : super.checkpoint_lsn;
   report.begin = from ? from : Lsn{known};
   bool wanted = true;
-  PLIMSOLL_ASSIGN(const log::ScanEnd end, log::scan(*files, provider, options, report.begin, [&](const log::Record& record) -> Result<bool> {
+  PLIMSOLL_ASSIGN(const log::ScanEnd end,
+                  log::scan(*files, provider, options, report.begin, [&](const log::Record& record) -> Result<bool> {
                     const std::string text = log::describe(record);
                     LogRecordInfo info;
                     info.lsn = record.begin;
                     info.bytes = static_cast<std::uint32_t>(record.end.value - record.begin.value);
                     info.kind = log::name(record.kind);
                     info.summary = text;
-                    if (record.kind != log::Kind::pages && record.kind != log::Kind::checkpoint) info.transaction = TxnId{log::Reader(record.payload).number<std::uint64_t>()};
+                    if (record.kind != log::Kind::pages && record.kind != log::Kind::checkpoint)
+                      info.transaction = TxnId{log::Reader(record.payload).number<std::uint64_t>()};
                     ++report.records;
                     wanted = each(info);
                     return wanted;
                   }));
   report.end = end.end;
-  report.end_reason = !wanted ? "stopped by the caller" : end.segment_missing ? "end of log: no further segment" : std::string(describe(end.why));
+  report.end_reason = !wanted               ? "stopped by the caller"
+                      : end.segment_missing ? "end of log: no further segment"
+                                            : std::string(describe(end.why));
   return report;
 }
 

@@ -17,8 +17,8 @@ namespace {
 
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 constexpr std::size_t frames_least = 256;
-constexpr std::string_view files_at_creation[] = {storage::data_name, storage::doublewrite_name, storage::lock_name, storage::log_directory_name,
-                                                  "superblock.new"};
+constexpr std::string_view files_at_creation[] = {storage::data_name, storage::doublewrite_name, storage::lock_name,
+                                                  storage::log_directory_name, "superblock.new"};
 
 std::uint32_t slots_of(const Options& options) { return options.max_transactions; }
 std::size_t ring_bytes(const Options& options) {
@@ -57,7 +57,8 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
 
 Result<void> Store::usable() const {
   if (fork_guard_.forked())
-    return fail(ErrorCode::invalid_argument, "this handle was opened before fork; open the store anew in the child, after the parent has closed it");
+    return fail(ErrorCode::invalid_argument,
+                "this handle was opened before fork; open the store anew in the child, after the parent has closed it");
   return {};
 }
 
@@ -66,7 +67,8 @@ Result<void> Store::check_options() const {
   PLIMSOLL_TRY(not_negative("lock_deadline", options_.lock_deadline));
   PLIMSOLL_TRY(not_negative("retention", options_.retention));
   PLIMSOLL_TRY(in_range("page_size", options_.page_size, storage::page_bytes_min, storage::page_bytes_max));
-  if (!std::has_single_bit(options_.page_size)) return fail(ErrorCode::invalid_argument, "option page_size: {} is not a power of two", options_.page_size);
+  if (!std::has_single_bit(options_.page_size))
+    return fail(ErrorCode::invalid_argument, "option page_size: {} is not a power of two", options_.page_size);
   PLIMSOLL_TRY(in_range("max_transactions", options_.max_transactions, 1, 131'072));
   PLIMSOLL_TRY(in_range("log_segment_bytes", options_.log_segment_bytes, 64u << 10, std::uint64_t{1} << 30));
   if (!std::has_single_bit(options_.log_segment_bytes))
@@ -85,13 +87,14 @@ Result<void> Store::check_least_budget() const {
   const std::uint64_t slots = slots_of(options_);
   const std::uint64_t fixed = slots * (sizeof(registry::Slot) + sizeof(txn::TransactionImpl) + 96) + 5 * mib;
   std::uint64_t least = memory::MemoryBudget::least_bytes;
-  for (int rounds = 0; rounds < 8; ++rounds) {   // the ring's size follows from the budget
+  for (int rounds = 0; rounds < 8; ++rounds) {  // the ring's size follows from the budget
     Options with_least = options_;
     with_least.memory_budget = least;
     least = std::max<std::uint64_t>(least, fixed + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
   }
   if (options_.memory_budget >= least) return {};
-  return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}", options_.memory_budget, least);
+  return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}",
+              options_.memory_budget, least);
 }
 
 Result<void> Store::take_environment() {
@@ -138,7 +141,7 @@ Result<void> Store::take_lock() {
     }
   }
   PLIMSOLL_ASSIGN(lock_, files_->lock(file(storage::lock_name)));
-  return files_->sync_directory(path_);   // no other name of ours may survive a crash without this one
+  return files_->sync_directory(path_);  // no other name of ours may survive a crash without this one
 }
 
 Result<void> Store::open_memory() {
@@ -257,12 +260,13 @@ Result<void> Store::recover() {
     PLIMSOLL_TRY(start_incarnation());
     PLIMSOLL_TRY(open_transactions(super_.next_sequence, slots_of(options_)));
     pool_->set_client(*this);
-    PLIMSOLL_TRY(checkpointer_->take(false, 0));   // an unclean store needs a checkpoint record to begin with
+    PLIMSOLL_TRY(checkpointer_->take(false, 0));  // an unclean store needs a checkpoint record to begin with
     return remove_old_versions();
   }
   metrics_.add(Counter::recoveries);
   events_->add(EventKind::open_phase, "analysing the log from the checkpoint at {}", super_.checkpoint_lsn);
-  PLIMSOLL_ASSIGN(const recovery::Analysis analysis, recovery::analyse(*files_, *provider_, log_options(), Lsn{super_.checkpoint_lsn}));
+  PLIMSOLL_ASSIGN(const recovery::Analysis analysis,
+                  recovery::analyse(*files_, *provider_, log_options(), Lsn{super_.checkpoint_lsn}));
   clock_->raise(Timestamp{analysis.clock_ceiling});
   PLIMSOLL_TRY(open_old_versions());
   PLIMSOLL_ASSIGN(report_.torn_pages, storage::repair(*doublewrite_, *provider_, super_.page_bytes, super_.salt,
@@ -272,7 +276,8 @@ Result<void> Store::recover() {
   PLIMSOLL_TRY(open_pool());
   for (auto& [incarnation, handle] : old_version_files_) pool_->attach(incarnation, *handle);
   events_->add(EventKind::open_phase, "redoing from {} to {}", analysis.redo_start.value, analysis.end.value);
-  PLIMSOLL_ASSIGN(report_.records_redone, recovery::redo(*files_, *provider_, log_options(), analysis, {*pool_, space_->pages_per_map(), metrics_}));
+  PLIMSOLL_ASSIGN(report_.records_redone,
+                  recovery::redo(*files_, *provider_, log_options(), analysis, {*pool_, space_->pages_per_map(), metrics_}));
   report_.log_bytes = analysis.end.value - analysis.redo_start.value;
   PLIMSOLL_TRY(start_incarnation());
   const auto slots = std::max<std::uint32_t>(slots_of(options_), static_cast<std::uint32_t>(analysis.slots.size()));
@@ -281,7 +286,8 @@ Result<void> Store::recover() {
   PLIMSOLL_TRY(checkpointer_->take(true, 0));
   PLIMSOLL_TRY(remove_old_versions());
   report_.seconds = static_cast<double>(time_->monotonic_ns() - begun) / 1e9;
-  events_->add(EventKind::open_phase, "recovered: {} losers, {} prepared, {} torn pages", report_.losers, report_.prepared, report_.torn_pages);
+  events_->add(EventKind::open_phase, "recovered: {} losers, {} prepared, {} torn pages", report_.losers, report_.prepared,
+               report_.torn_pages);
   return {};
 }
 
@@ -295,7 +301,7 @@ io::File* Store::file_of_pages(std::uint16_t id) {
 Result<void> Store::open_old_versions() {
   PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
   for (const std::string& name : names) {
-    for (std::uint32_t back = 0; back < 64; ++back) {   // incarnations since the last one that was cleaned up
+    for (std::uint32_t back = 0; back < 64; ++back) {  // incarnations since the last one that was cleaned up
       const auto incarnation = static_cast<std::uint16_t>(super_.incarnation - back);
       if (incarnation == 0 || name != storage::version_file_name(incarnation)) continue;
       PLIMSOLL_ASSIGN(auto handle, files_->open(file(name), io::OpenMode::read_write, true));
@@ -323,15 +329,17 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
   PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *provider_, *log_, metrics_, super_.incarnation));
   chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);
   collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_);
-  engine_.reset(new txn::Engine{*provider_, *blocks_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_, *collector_, metrics_,
-                                *clock_, *time_, TreeId{garbage_root}, super_.salt, milliseconds_to_ns(options_.transaction_deadline),
-                                milliseconds_to_ns(options_.lock_deadline)});
+  engine_.reset(new txn::Engine{*provider_, *blocks_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,
+                                *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
+                                milliseconds_to_ns(options_.transaction_deadline), milliseconds_to_ns(options_.lock_deadline)});
   catalogue_ = std::make_unique<Catalogue>(*engine_);
   engine_->is_dropped = [this](TreeId tree) { return catalogue_->is_dropped(tree); };
   engine_->table_name = [this](TreeId tree) { return table_name(tree); };
   PLIMSOLL_ASSIGN(transactions_, txn::TransactionManager::make(*engine_));
-  checkpointer_ = std::make_unique<recovery::Checkpointer>(*engine_, *transactions_, [this](Lsn at) { return write_super(at, false); });
-  log_->set_before_flush([this]() -> Result<void> { return engine_->data_unsynced.exchange(false) ? data_->sync() : Result<void>{}; });
+  checkpointer_ =
+      std::make_unique<recovery::Checkpointer>(*engine_, *transactions_, [this](Lsn at) { return write_super(at, false); });
+  log_->set_before_flush(
+      [this]() -> Result<void> { return engine_->data_unsynced.exchange(false) ? data_->sync() : Result<void>{}; });
   log_->set_on_durable([this](Lsn lsn) { on_durable(lsn); });
   log_->set_on_failure([this](const Error& error) { log_failed(error); });
   return {};
@@ -344,9 +352,10 @@ Result<void> Store::adopt_unfinished(const recovery::Analysis& analysis) {
     const bool prepared = found.state == TransactionState::prepared || found.state == TransactionState::preparing;
     registry_->adopt(found.id, prepared ? TransactionState::prepared : TransactionState::aborted);
     const auto global_id = analysis.global_ids.find(registry::slot_of(found.id));
-    transactions_->transaction(registry::slot_of(found.id)).adopt(found.last_entry, global_id == analysis.global_ids.end() ? Bytes{} : Bytes(global_id->second));
+    transactions_->transaction(registry::slot_of(found.id))
+        .adopt(found.last_entry, global_id == analysis.global_ids.end() ? Bytes{} : Bytes(global_id->second));
   }
-  pool_->set_client(*this);   // not before the registry knows who is unfinished: it stamps the marks of all others
+  pool_->set_client(*this);  // not before the registry knows who is unfinished: it stamps the marks of all others
   for (const recovery::Recovered& found : analysis.slots) {
     if (!found.id) continue;
     txn::TransactionImpl& transaction = transactions_->transaction(registry::slot_of(found.id));
@@ -368,7 +377,8 @@ Result<void> Store::remove_old_versions() {
   old_version_files_.clear();
   PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
   for (const std::string& name : names)
-    if (name.starts_with("versions.") && name != storage::version_file_name(super_.incarnation)) PLIMSOLL_TRY(files_->remove(file(name)));
+    if (name.starts_with("versions.") && name != storage::version_file_name(super_.incarnation))
+      PLIMSOLL_TRY(files_->remove(file(name)));
   return {};
 }
 

@@ -9,11 +9,12 @@ Statistics Store::statistics() const {
   all.memory_used = budget_->used();
   for (std::size_t i = 0; i < memory::MemoryBudget::accounts; ++i) {
     const auto account = static_cast<memory::Account>(i);
-    all.accounts.push_back({std::string(memory::name(account)), budget_->used(account), budget_->peak(account), budget_->floor(account)});
+    all.accounts.push_back(
+        {std::string(memory::name(account)), budget_->used(account), budget_->peak(account), budget_->floor(account)});
   }
   for (std::size_t i = 0; i < Metrics::counters; ++i)
-    all.counters.push_back({std::string(counter_facts[i].name), std::string(counter_facts[i].unit), std::string(counter_facts[i].help),
-                            metrics_.sum(static_cast<Counter>(i))});
+    all.counters.push_back({std::string(counter_facts[i].name), std::string(counter_facts[i].unit),
+                            std::string(counter_facts[i].help), metrics_.sum(static_cast<Counter>(i))});
   const storage::Pool::Counts pages = pool_->counts();
   Gauges gauges;
   gauges.active_transactions = registry_->active();
@@ -35,7 +36,8 @@ Statistics Store::statistics() const {
 #undef PLIMSOLL_X
   };
   for (std::size_t i = 0; i < std::size(gauge_facts); ++i)
-    all.gauges.push_back({std::string(gauge_facts[i].name), std::string(gauge_facts[i].unit), std::string(gauge_facts[i].help), values[i]});
+    all.gauges.push_back(
+        {std::string(gauge_facts[i].name), std::string(gauge_facts[i].unit), std::string(gauge_facts[i].help), values[i]});
   all.events = events_->newest();
   return all;
 }

@@ -20,7 +20,8 @@ Result<void> Store::write_super(Lsn checkpoint, bool clean) {
 
 Result<void> Store::checkpoint() { return checkpointer_->take(true, 0); }
 
-// Ends what runs, writes everything, and says so in the superblock. With prepared transactions the store stays unclean: recovery brings them back.
+// Ends what runs, writes everything, and says so in the superblock. With prepared transactions the store stays unclean: recovery
+// brings them back.
 Result<void> Store::close() {
   PLIMSOLL_TRY(usable());
   if (closed_) return {};
@@ -50,7 +51,7 @@ void Store::before_write(char* page, storage::FrameIndex frame) {
   if (storage::kind_of(page) == storage::PageKind::version) return pool_->raise_flush_limit(frame, log_->end());
   const std::size_t stamped = version::stamp_leaf(page, *registry_);
   if (stamped == 0) return;
-  pool_->raise_flush_limit(frame, log_->end());   // rule 10
+  pool_->raise_flush_limit(frame, log_->end());  // rule 10
   metrics_.add(Counter::records_stamped, stamped);
 }
 

@@ -1,7 +1,9 @@
-// A store and all its parts, wired. Opening happens in named phases (open.cpp), closing in reverse order of the members. No algorithms here.
+// A store and all its parts, wired. Opening happens in named phases (open.cpp), closing in reverse order of the members. No
+// algorithms here.
 //
-// Background threads (background.cpp): the log writer (relaxed commits reach the disk within 10 ms, spare segments), the page provider (free
-// frames, collector), and the housekeeper (checkpoints, deadlines, retention). With background_threads off, run_background() does one round of each.
+// Background threads (background.cpp): the log writer (relaxed commits reach the disk within 10 ms, spare segments), the page
+// provider (free frames, collector), and the housekeeper (checkpoints, deadlines, retention). With background_threads off,
+// run_background() does one round of each.
 #pragma once
 
 #include <atomic>
@@ -25,14 +27,14 @@ namespace plimsoll::db {
 class Store final : public storage::LogGate, public storage::PageClient {
  public:
   static Result<std::unique_ptr<Store>> open(std::string_view path, const Options& options);
-  ~Store() override;   // as a crash would leave it, unless close() came before
+  ~Store() override;  // as a crash would leave it, unless close() came before
 
   Result<void> close();
-  void give_up() { stop_threads(); }            // close failed: like a crash
+  void give_up() { stop_threads(); }  // close failed: like a crash
   void release_lock() { lock_.reset(); }
 
   // What the public API calls (database.cpp, verify.cpp, statistics.cpp).
-  Result<void> usable() const;        // not after fork
+  Result<void> usable() const;  // not after fork
   Result<void> checkpoint();
   Result<VerifyReport> verify();
   Result<void> read_through(const txn::LargeValue& value);
@@ -52,7 +54,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::uint64_t salt() const { return super_.salt; }
   std::uint32_t page_bytes() const { return super_.page_bytes; }
   Random back_off_random();
-  std::string table_name(TreeId tree);   // for messages
+  std::string table_name(TreeId tree);  // for messages
 
   // storage::LogGate, storage::PageClient
   Lsn durable() const override { return log_->durable(); }
@@ -72,7 +74,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> read_or_create();
   Result<void> open_memory();
   Result<void> open_files();
-  Result<void> recover();                // or nothing, after a clean close
+  Result<void> recover();  // or nothing, after a clean close
   Result<void> open_log(Lsn start, Lsn end);
   Result<void> open_pool();
   Result<void> open_transactions(std::uint64_t next_sequence, std::uint32_t slots);

@@ -1,5 +1,5 @@
-// The public handles of transactions: each call enters the slot, does its work, and leaves. A handle whose transaction has ended answers with an
-// error, whatever is called.
+// The public handles of transactions: each call enters the slot, does its work, and leaves. A handle whose transaction has ended
+// answers with an error, whatever is called.
 #include "plimsoll/transaction.hpp"
 
 #include "base/fail.hpp"
@@ -45,16 +45,18 @@ class Operation {
 };
 
 // Still the transaction that made the object? Then its memory is still there.
-bool alive(const TransactionImpl* owner, std::uint64_t id) { return owner != nullptr && owner->slot().id.load(std::memory_order_acquire) == id; }
+bool alive(const TransactionImpl* owner, std::uint64_t id) {
+  return owner != nullptr && owner->slot().id.load(std::memory_order_acquire) == id;
+}
 
 }  // namespace
 
-#define PLIMSOLL_ENTER(operation) \
-  auto operation##_entered = Operation::begin(impl_, id_); \
+#define PLIMSOLL_ENTER(operation)                                                \
+  auto operation##_entered = Operation::begin(impl_, id_);                       \
   if (!operation##_entered) return std::unexpected(operation##_entered.error()); \
   Operation& operation = *operation##_entered
-#define PLIMSOLL_TREE(tree, operation, table) \
-  auto tree##_checked = operation.tree(table); \
+#define PLIMSOLL_TREE(tree, operation, table)                          \
+  auto tree##_checked = operation.tree(table);                         \
   if (!tree##_checked) return std::unexpected(tree##_checked.error()); \
   const TreeId tree = *tree##_checked
 
@@ -151,10 +153,10 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 Transaction::~Transaction() {
   if (impl_ == nullptr || !alive(impl_, id_)) return;
   if (impl_->engine().fork_guard.forked()) return;
-  if (impl_->slot().state.load() == TransactionState::prepared) return;   // its coordinator ends it
+  if (impl_->slot().state.load() == TransactionState::prepared) return;  // its coordinator ends it
   if (auto operation = Operation::begin(impl_, id_))
     if (auto aborted = (*operation)->abort(); aborted) return;
-  impl_->finish_handle(id_);   // ended on its behalf, or still to be reverted by the background
+  impl_->finish_handle(id_);  // ended on its behalf, or still to be reverted by the background
 }
 
 Result<std::optional<Value>> Transaction::get(Table table, Bytes key) {
@@ -176,7 +178,8 @@ Result<bool> Transaction::exists(Table table, Bytes key) {
 Result<void> Transaction::multi_get(Table table, std::span<const Bytes> keys, std::span<std::optional<Value>> out) {
   PLIMSOLL_ENTER(operation);
   PLIMSOLL_TREE(tree, operation, table);
-  if (keys.size() != out.size()) return fail(ErrorCode::invalid_argument, "multi_get of {} keys into {} places", keys.size(), out.size());
+  if (keys.size() != out.size())
+    return fail(ErrorCode::invalid_argument, "multi_get of {} keys into {} places", keys.size(), out.size());
   return operation->multi_get(tree, keys, out);
 }
 Result<Cursor> Transaction::cursor(Table table, Range range, Direction direction) {
@@ -270,8 +273,9 @@ bool Transaction::active() const { return alive(impl_, id_) && impl_->slot().sta
 Result<void> Transaction::set_deadline(std::chrono::milliseconds from_now) {
   PLIMSOLL_ENTER(operation);
   if (from_now.count() < 0) return fail(ErrorCode::invalid_argument, "a deadline of {} ms", from_now.count());
-  operation->slot().deadline_ns.store(
-      from_now.count() == 0 ? 0 : operation->engine().time.monotonic_ns() + static_cast<std::uint64_t>(from_now.count()) * 1'000'000);
+  operation->slot().deadline_ns.store(from_now.count() == 0 ? 0
+                                                            : operation->engine().time.monotonic_ns() +
+                                                                  static_cast<std::uint64_t>(from_now.count()) * 1'000'000);
   return {};
 }
 Result<void> Transaction::set_lock_deadline(std::chrono::milliseconds wait) {

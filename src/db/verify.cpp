@@ -1,5 +1,5 @@
-// Database::verify: every tree's structure and checksums, every large value's extents, and that pages in use are exactly the pages that
-// something refers to. Exact only while nobody writes.
+// Database::verify: every tree's structure and checksums, every large value's extents, and that pages in use are exactly the pages
+// that something refers to. Exact only while nobody writes.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -52,7 +52,8 @@ Result<VerifyReport> Store::verify() {
   MutexLock housekeeping(collector_->mutex());
   VerifyReport report;
   const auto problem = [&](std::uint64_t page, const std::string& table, std::string_view what) {
-    if (report.problems.size() < problems_max) report.problems.push_back({std::string(storage::data_name), page, table, std::string(what)});
+    if (report.problems.size() < problems_max)
+      report.problems.push_back({std::string(storage::data_name), page, table, std::string(what)});
   };
   PLIMSOLL_ASSIGN(PageSet referred, PageSet::make(*provider_, space_->file_pages()));
   const auto refer = [&](std::uint32_t page, const std::string& table) {
@@ -67,10 +68,12 @@ Result<VerifyReport> Store::verify() {
     ++report.tables;
     const auto extents = [&](Bytes descriptor) {
       txn::LargeValue value;
-      if (!txn::LargeValue::decode(descriptor, value)) return problem(table.tree.value, table.name, "the descriptor of a large value is damaged");
+      if (!txn::LargeValue::decode(descriptor, value))
+        return problem(table.tree.value, table.name, "the descriptor of a large value is damaged");
       for (std::uint32_t i = 0; i < value.count; ++i)
         for (std::uint32_t page = 0; page < value.extent[i].pages; ++page) refer(value.extent[i].first + page, table.name);
-      if (auto read = read_through(value); !read) problem(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error().details());
+      if (auto read = read_through(value); !read)
+        problem(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error().details());
     };
     const auto checked = trees_->check(
         table.tree, [&](std::uint32_t page, std::string_view what) { problem(page, table.name, what); },
@@ -80,7 +83,8 @@ Result<VerifyReport> Store::verify() {
           if (table.tree.value == garbage_root && key.size() == 4) {
             std::uint32_t first;
             std::memcpy(&first, key.data(), 4);
-            for (std::uint32_t page = 0; page < page_load<std::uint32_t>(record.value); ++page) refer(__builtin_bswap32(first) + page, table.name);
+            for (std::uint32_t page = 0; page < page_load<std::uint32_t>(record.value); ++page)
+              refer(__builtin_bswap32(first) + page, table.name);
           }
         });
     if (!checked) problem(table.tree.value, table.name, checked.error().message());

@@ -2,10 +2,10 @@
 // io_uring, and the simulated file system of tests. What the bytes mean is not known here.
 //
 // A File may be used by many threads at once; overlapping writes are the callers' business. Offsets, lengths and buffers of files
-// opened with `direct` are multiples of `block_bytes` (callers always keep to that; where the file system refuses O_DIRECT the file is
-// opened without it, and its page-cache bytes are dropped after writing).
-// Short transfers are continued inside; an error is reported once and never retried. After a failed sync a file is poisoned: every
-// later write or sync answers io_error (the kernel has forgotten the dirty pages), reads go on.
+// opened with `direct` are multiples of `block_bytes` (callers always keep to that; where the file system refuses O_DIRECT the file
+// is opened without it, and its page-cache bytes are dropped after writing). Short transfers are continued inside; an error is
+// reported once and never retried. After a failed sync a file is poisoned: every later write or sync answers io_error (the kernel
+// has forgotten the dirty pages), reads go on.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +46,12 @@ class File {
   // Write and sync in one (O_DSYNC where that is faster). For the log.
   virtual Result<void> write_durable(std::uint64_t offset, std::span<const char> from) = 0;
   virtual Result<std::uint64_t> size() = 0;
-  virtual Result<void> resize(std::uint64_t bytes) = 0;   // cut or extend with zeroes (sparse)
+  virtual Result<void> resize(std::uint64_t bytes) = 0;  // cut or extend with zeroes (sparse)
   // Reserves disk blocks for [offset, offset + bytes) so that later writes there cannot meet a full disk. Not durable by itself.
   virtual Result<void> allocate(std::uint64_t offset, std::uint64_t bytes) = 0;
 };
 
-enum class OpenMode : std::uint8_t { read_only, read_write, create };   // create: must not exist yet
+enum class OpenMode : std::uint8_t { read_only, read_write, create };  // create: must not exist yet
 
 class FileSystem {
  public:
@@ -59,15 +59,15 @@ class FileSystem {
 
   // `direct`: bypass the page cache where possible. not_found / already_exists / io_error.
   virtual Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode, bool direct) = 0;
-  virtual Result<void> rename(std::string_view from, std::string_view to) = 0;   // atomic, replaces
+  virtual Result<void> rename(std::string_view from, std::string_view to) = 0;  // atomic, replaces
   virtual Result<void> remove(std::string_view path) = 0;
-  virtual Result<void> make_directory(std::string_view path) = 0;                // fine if it exists
+  virtual Result<void> make_directory(std::string_view path) = 0;  // fine if it exists
   virtual Result<bool> exists(std::string_view path) = 0;
-  virtual Result<std::vector<std::string>> list(std::string_view directory) = 0; // names, sorted
+  virtual Result<std::vector<std::string>> list(std::string_view directory) = 0;  // names, sorted
   // Makes created, renamed and removed names of the directory durable.
   virtual Result<void> sync_directory(std::string_view directory) = 0;
-  // An exclusive lock on the store whose lock file is `path`, held until the returned object dies; also refused to a second holder in
-  // this process. busy, with the holder's pid in the details.
+  // An exclusive lock on the store whose lock file is `path`, held until the returned object dies; also refused to a second holder
+  // in this process. busy, with the holder's pid in the details.
   class Lock {
    public:
     virtual ~Lock() = default;

@@ -30,7 +30,8 @@ class Analyser {
 };
 
 std::unexpected<Error> unreadable(const log::Record& record) {
-  return fail(ErrorCode::corruption, "log position {}: a {} record with a good checksum makes no sense", record.begin.value, name(record.kind));
+  return fail(ErrorCode::corruption, "log position {}: a {} record with a good checksum makes no sense", record.begin.value,
+              name(record.kind));
 }
 
 // What the tables take, roughly, in steps of 64 KiB.
@@ -63,7 +64,8 @@ void Analyser::end(TxnId id) {
 }
 
 Result<void> Analyser::load_checkpoint(const log::Record& record) {
-  if (record.kind != log::Kind::checkpoint) return fail(ErrorCode::corruption, "log position {}: no checkpoint record", record.begin.value);
+  if (record.kind != log::Kind::checkpoint)
+    return fail(ErrorCode::corruption, "log position {}: no checkpoint record", record.begin.value);
   log::Reader from(record.payload);
   log::Checkpoint checkpoint;
   if (!log::read_checkpoint(from, checkpoint)) return unreadable(record);
@@ -81,8 +83,8 @@ Result<void> Analyser::load_checkpoint(const log::Record& record) {
   return {};
 }
 
-// Every record from redo start on counts, in order; the checkpoint's list only supplies transactions that have no record there. (A slot's earlier
-// transaction ended before its later one wrote, so all records of the later one follow.)
+// Every record from redo start on counts, in order; the checkpoint's list only supplies transactions that have no record there. (A
+// slot's earlier transaction ended before its later one wrote, so all records of the later one follow.)
 Result<bool> Analyser::look(const log::Record& record) {
   ++analysis_.records;
   if (record.kind == log::Kind::pages) {
@@ -149,16 +151,19 @@ bool Analysis::is_freed(std::uint64_t page_key, Lsn record_end) const {
 Result<Analysis> analyse(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options, Lsn checkpoint) {
   Analysis analysis;
   Analyser analyser(analysis, provider.budget());
-  Result<void> loaded = fail(ErrorCode::corruption, "log position {}: the checkpoint record that the superblock names is damaged or missing", checkpoint.value);
+  Result<void> loaded =
+      fail(ErrorCode::corruption, "log position {}: the checkpoint record that the superblock names is damaged or missing",
+           checkpoint.value);
   PLIMSOLL_TRY(log::scan(files, provider, options, checkpoint, [&](const log::Record& record) -> Result<bool> {
     loaded = analyser.load_checkpoint(record);
     return false;
   }));
   PLIMSOLL_TRY(loaded);
-  PLIMSOLL_ASSIGN(const log::ScanEnd end,
-                  log::scan(files, provider, options, analysis.redo_start, [&](const log::Record& record) { return analyser.look(record); }));
+  PLIMSOLL_ASSIGN(const log::ScanEnd end, log::scan(files, provider, options, analysis.redo_start,
+                                                    [&](const log::Record& record) { return analyser.look(record); }));
   if (end.end <= checkpoint)
-    return fail(ErrorCode::corruption, "the log ends at position {}, before the checkpoint at {}: a segment is damaged or missing", end.end.value, checkpoint.value);
+    return fail(ErrorCode::corruption, "the log ends at position {}, before the checkpoint at {}: a segment is damaged or missing",
+                end.end.value, checkpoint.value);
   analysis.end = end.end;
   return analysis;
 }

@@ -37,7 +37,8 @@ Result<void> Checkpointer::take(bool everything, std::uint64_t keep_bytes) {
 Result<Lsn> Checkpointer::append_record(Lsn captured, Lsn redo_start) {
   registry::Registry& registry = engine_.registry;
   // Counted generously: transactions may begin meanwhile, those have nothing below `captured`.
-  const std::size_t payload_max = std::min(fixed_bytes + registry.slots_high() * transaction_bytes_max, log::record_bytes_max - log::header_bytes);
+  const std::size_t payload_max =
+      std::min(fixed_bytes + registry.slots_high() * transaction_bytes_max, log::record_bytes_max - log::header_bytes);
   PLIMSOLL_ASSIGN(memory::Mapping buffer, engine_.provider.map(memory::Account::io_buffers, payload_max));
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload_max), log::Log::Priority::reserve, 0));
   log::Checkpoint checkpoint;
@@ -56,7 +57,9 @@ Result<Lsn> Checkpointer::append_record(Lsn captured, Lsn redo_start) {
     one.last_entry = transaction.last_entry();
     if (state == TransactionState::prepared || state == TransactionState::aborted) one.global_id = transaction.global_id();
     one.state = static_cast<std::uint8_t>(state);
-    if (!one.transaction || !unfinished(state) || (one.last_entry == 0 && state != TransactionState::prepared) || slot.id.load(std::memory_order_seq_cst) != one.transaction.value) continue;
+    if (!one.transaction || !unfinished(state) || (one.last_entry == 0 && state != TransactionState::prepared) ||
+        slot.id.load(std::memory_order_seq_cst) != one.transaction.value)
+      continue;
     if (list.size() + transaction_bytes_max > payload_max - fixed_bytes)
       return fail(ErrorCode::log_full, "{} unfinished transactions do not fit into a checkpoint record", checkpoint.transactions);
     log::write_checkpoint_transaction(list, one);

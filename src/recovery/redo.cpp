@@ -31,7 +31,8 @@ class Redo {
 };
 
 std::unexpected<Error> does_not_fit(const log::Record& record, storage::PageKey key) {
-  return fail(ErrorCode::corruption, "log position {}: the change does not fit page {} of file {}", record.begin.value, page_of(key), file_of(key));
+  return fail(ErrorCode::corruption, "log position {}: the change does not fit page {} of file {}", record.begin.value,
+              page_of(key), file_of(key));
 }
 
 // `whole`: the change makes the page anew or can begin with an empty one, so it need not be readable.
@@ -40,7 +41,8 @@ Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Rec
   PLIMSOLL_ASSIGN(storage::ExclusivePage page, target_.pool.latch_for_redo(key, whole));
   if (page.lsn() >= record.end) return storage::ExclusivePage();
   if (!whole && page.lsn().value != before_lsn)
-    return fail(ErrorCode::corruption, "page {} of file {} is stale: its LSN is {}, the log expects {}", page_of(key), file_of(key), page.lsn().value, before_lsn);
+    return fail(ErrorCode::corruption, "page {} of file {} is stale: its LSN is {}, the log expects {}", page_of(key), file_of(key),
+                page.lsn().value, before_lsn);
   page.will_change(record.begin);
   return page;
 }
@@ -78,7 +80,8 @@ Result<void> Redo::version(const log::Record& record, const log::Update& update)
   entry.key = update.key;
   entry.value = update.before;
   const std::uint32_t offset = version::offset_of(update.version);
-  if (offset + entry.bytes > target_.pool.page_bytes() || offset % 8 != 0) return does_not_fit(record, version::page_of(update.version));
+  if (offset + entry.bytes > target_.pool.page_bytes() || offset % 8 != 0)
+    return does_not_fit(record, version::page_of(update.version));
   version::write_entry(page.bytes(), offset, entry);
   page.set_lsn(record.end);
   return {};
@@ -100,16 +103,18 @@ Result<void> Redo::space(const log::Record& record, std::uint64_t before_lsn, st
   return {};
 }
 
-// The bits of a large value's extents go with its update and revert records; several extents may share a map page, so the page's LSN moves only
-// after all of them.
+// The bits of a large value's extents go with its update and revert records; several extents may share a map page, so the page's
+// LSN moves only after all of them.
 Result<void> Redo::extents(const log::Record& record, Bytes descriptor, bool set) {
   txn::LargeValue value;
-  if (!txn::LargeValue::decode(descriptor, value)) return fail(ErrorCode::corruption, "log position {}: a damaged large value descriptor", record.begin.value);
-  if (set && value.shared) return {};   // the version below brought the extents
+  if (!txn::LargeValue::decode(descriptor, value))
+    return fail(ErrorCode::corruption, "log position {}: a damaged large value descriptor", record.begin.value);
+  if (set && value.shared) return {};  // the version below brought the extents
   for (std::uint32_t i = 0; i < value.count; ++i) {
     const storage::PageKey key = storage::data_page(value.extent[i].first / target_.pages_per_map * target_.pages_per_map);
     bool done = false;
-    for (std::uint32_t j = 0; j < i; ++j) done |= value.extent[j].first / target_.pages_per_map == value.extent[i].first / target_.pages_per_map;
+    for (std::uint32_t j = 0; j < i; ++j)
+      done |= value.extent[j].first / target_.pages_per_map == value.extent[i].first / target_.pages_per_map;
     if (done) continue;
     PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, 0, true));
     if (!page) continue;
@@ -150,7 +155,8 @@ Result<bool> Redo::look(const log::Record& record) {
     case log::Kind::revert: {
       log::Update update;
       if (!log::read_update(record.payload, update))
-        return fail(ErrorCode::corruption, "log position {}: an update record with a good checksum makes no sense", record.begin.value);
+        return fail(ErrorCode::corruption, "log position {}: an update record with a good checksum makes no sense",
+                    record.begin.value);
       PLIMSOLL_TRY(leaf(record, update));
       PLIMSOLL_TRY(version(record, update));
       const bool after_large = record.kind == log::Kind::update && (update.after_flags & btree::flag_large) != 0;
@@ -166,8 +172,8 @@ Result<bool> Redo::look(const log::Record& record) {
 
 }  // namespace
 
-Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options, const Analysis& analysis,
-                           RedoTarget target) {
+Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options,
+                           const Analysis& analysis, RedoTarget target) {
   Redo pass(analysis, target);
   PLIMSOLL_TRY(log::scan(files, provider, options, analysis.redo_start, [&](const log::Record& record) -> Result<bool> {
     if (record.begin >= analysis.end) return false;

@@ -1,6 +1,6 @@
-// Second pass: repeats history on the pages that were not written. Each change is applied only if the page's LSN is older than the record; the
-// LSN that the page had before the change must then agree, which finds out stale pages. Version pages are rebuilt for unfinished transactions
-// only: those of others are scratch.
+// Second pass: repeats history on the pages that were not written. Each change is applied only if the page's LSN is older than the
+// record; the LSN that the page had before the change must then agree, which finds out stale pages. Version pages are rebuilt for
+// unfinished transactions only: those of others are scratch.
 #pragma once
 
 #include "btree/change.hpp"
@@ -17,9 +17,9 @@ struct RedoTarget {
   Metrics& metrics;
 };
 
-// Redoes everything from analysis.redo_start; the version files of unfinished transactions are attached to the pool. Answers how many records
-// changed a page.
-Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options, const Analysis& analysis,
-                           RedoTarget target);
+// Redoes everything from analysis.redo_start; the version files of unfinished transactions are attached to the pool. Answers how
+// many records changed a page.
+Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options,
+                           const Analysis& analysis, RedoTarget target);
 
 }  // namespace plimsoll::recovery

@@ -11,7 +11,7 @@ Result<CommitTable> CommitTable::make(memory::PageProvider& provider, std::size_
   const std::size_t buckets = std::bit_ceil((entries + ways - 1) / ways);
   auto memory = provider.map(memory::Account::registry, buckets * sizeof(Bucket));
   if (!memory) return std::unexpected(memory.error());
-  table.memory_ = std::move(*memory);   // zeroed: id 0 is a free entry
+  table.memory_ = std::move(*memory);  // zeroed: id 0 is a free entry
   table.bucket_mask_ = buckets - 1;
   table.size_ = std::make_unique<std::atomic<std::size_t>>(0);
   table.mutex_ = std::make_unique<Mutex>(LatchRank::slot);
@@ -54,7 +54,8 @@ void CommitTable::evict(Timestamp horizon) {
   for (std::size_t b = 0; b <= bucket_mask_; ++b) {
     for (std::size_t i = 0; i < ways; ++i) {
       auto& id = buckets[b].id[i];
-      if (id.load(std::memory_order_relaxed) == 0 || buckets[b].timestamp[i].load(std::memory_order_relaxed) > horizon.value) continue;
+      if (id.load(std::memory_order_relaxed) == 0 || buckets[b].timestamp[i].load(std::memory_order_relaxed) > horizon.value)
+        continue;
       id.store(0, std::memory_order_release);
       size_->fetch_sub(1, std::memory_order_relaxed);
     }

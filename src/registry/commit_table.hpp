@@ -1,6 +1,6 @@
-// id -> commit timestamp of ended transactions whose records may still carry their mark (D5). Of fixed size, eight entries a bucket. An entry
-// goes when its timestamp is at or below every admissible snapshot: from then on "not found" means "committed before every snapshot".
-// Lookups are lock-free; insert and evict take the latch.
+// id -> commit timestamp of ended transactions whose records may still carry their mark (D5). Of fixed size, eight entries a
+// bucket. An entry goes when its timestamp is at or below every admissible snapshot: from then on "not found" means "committed
+// before every snapshot". Lookups are lock-free; insert and evict take the latch.
 #pragma once
 
 #include <atomic>

@@ -9,12 +9,13 @@
 
 namespace plimsoll::registry {
 
-Result<std::unique_ptr<Registry>> Registry::make(memory::PageProvider& provider, Metrics& metrics, HybridClock& clock, TimeSource& time,
-                                                 std::uint32_t slots, std::uint64_t next_sequence) {
+Result<std::unique_ptr<Registry>> Registry::make(memory::PageProvider& provider, Metrics& metrics, HybridClock& clock,
+                                                 TimeSource& time, std::uint32_t slots, std::uint64_t next_sequence) {
   std::unique_ptr<Registry> registry(new Registry(metrics, clock, time));
   PLIMSOLL_ASSIGN(registry->memory_, provider.map(memory::Account::registry, slots * sizeof(Slot)));
   PLIMSOLL_ASSIGN(registry->in_flight_memory_, provider.map(memory::Account::registry, in_flight_max * sizeof(InFlight)));
-  PLIMSOLL_ASSIGN(registry->commit_table_, CommitTable::make(provider, std::max<std::size_t>(std::size_t{slots} * 4, commit_table_least)));
+  PLIMSOLL_ASSIGN(registry->commit_table_,
+                  CommitTable::make(provider, std::max<std::size_t>(std::size_t{slots} * 4, commit_table_least)));
   PLIMSOLL_ASSIGN(registry->snapshots_, SnapshotSet::make(provider, std::size_t{slots} + 1));
   registry->count_ = slots;
   registry->first_sequence_ = std::max<std::uint64_t>(next_sequence, 1);
@@ -62,7 +63,7 @@ void Registry::adopt(TxnId id, TransactionState state) {
   const SlotIndex index = slot_of(id);
   PLIMSOLL_CHECK(index < count_ && slots()[index].id.load() == 0);
   Slot& slot = slots()[index];
-  const bool prepared = state == TransactionState::prepared;   // it waits for its coordinator; a loser is its reverter's
+  const bool prepared = state == TransactionState::prepared;  // it waits for its coordinator; a loser is its reverter's
   slot.control.store(with_status(slot.control.load(), prepared ? Status::idle : Status::in_operation));
   slot.state.store(state);
   slot.sequence = std::max(slot.sequence, sequence_of(id) + 1);
@@ -75,7 +76,7 @@ void Registry::release(SlotIndex index) {
   Slot& slot = slots()[index];
   PLIMSOLL_CHECK(status_of(slot.control.load(std::memory_order_relaxed)) != Status::free);
   slot.id.store(0, std::memory_order_seq_cst);
-  wake_waiters(index);   // who enqueued after the owner's last wake-up and has not looked again yet
+  wake_waiters(index);  // who enqueued after the owner's last wake-up and has not looked again yet
   slot.snapshot.store(snapshot_none, std::memory_order_release);
   active_.fetch_sub(1, std::memory_order_relaxed);
   std::uint64_t control = slot.control.load(std::memory_order_relaxed), next;
@@ -87,7 +88,8 @@ std::uint64_t Registry::next_sequence() const {
   std::uint64_t next = first_sequence_;
   for (std::uint32_t i = 0; i < slots_high(); ++i) {
     const std::uint64_t id = slots()[i].id.load(std::memory_order_acquire);
-    next = std::max(next, id != 0 ? sequence_of(TxnId{id}) + 1 : std::atomic_ref(slots()[i].sequence).load(std::memory_order_relaxed));
+    next =
+        std::max(next, id != 0 ? sequence_of(TxnId{id}) + 1 : std::atomic_ref(slots()[i].sequence).load(std::memory_order_relaxed));
   }
   return next;
 }
@@ -104,11 +106,13 @@ Result<void> Registry::take_snapshot_at(SlotIndex index, Timestamp at) {
   Slot& slot = slots()[index];
   if (at.value > clock_.last().value)
     return fail(ErrorCode::invalid_argument, "timestamp {} lies in the future (now {})", at.value, clock_.last().value);
-  MutexLock lock(snapshot_mutex_);   // against the collector's scan (rule 7)
+  MutexLock lock(snapshot_mutex_);  // against the collector's scan (rule 7)
   bool admissible = at.value >= snapshots_.horizon();
   for (std::uint32_t i = 0; i < slots_high() && !admissible; ++i)
     admissible = i != index && slots()[i].snapshot.load(std::memory_order_seq_cst) == at.value;
-  if (!admissible) return fail(ErrorCode::snapshot_too_old, "versions at timestamp {} may be gone: the window begins at {}", at.value, snapshots_.horizon());
+  if (!admissible)
+    return fail(ErrorCode::snapshot_too_old, "versions at timestamp {} may be gone: the window begins at {}", at.value,
+                snapshots_.horizon());
   slot.snapshot.store(at.value, std::memory_order_seq_cst);
   return {};
 }
@@ -116,7 +120,8 @@ Result<void> Registry::take_snapshot_at(SlotIndex index, Timestamp at) {
 Result<void> Registry::set_external_floor(Timestamp floor) {
   MutexLock lock(snapshot_mutex_);
   if (floor && floor.value < snapshots_.horizon())
-    return fail(ErrorCode::snapshot_too_old, "versions at {} may be gone already: the window begins at {}", floor.value, snapshots_.horizon());
+    return fail(ErrorCode::snapshot_too_old, "versions at {} may be gone already: the window begins at {}", floor.value,
+                snapshots_.horizon());
   floor_.store(floor.value, std::memory_order_seq_cst);
   return {};
 }
@@ -127,7 +132,7 @@ bool Registry::refresh_snapshots() {
   std::uint64_t horizon = read_only_horizon().value;
   if (const auto window = window_.load(std::memory_order_seq_cst); window != 0) horizon = std::min(horizon, window);
   if (const auto floor = floor_.load(std::memory_order_seq_cst); floor != 0) horizon = std::min(horizon, floor);
-  horizon = std::max(horizon, snapshots_.horizon());   // what was once collectable stays so
+  horizon = std::max(horizon, snapshots_.horizon());  // what was once collectable stays so
   std::uint64_t* points = snapshots_.points();
   std::size_t count = 0;
   std::uint64_t oldest_writer = ~std::uint64_t{0};
@@ -153,7 +158,8 @@ void Registry::note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) {
     return;
   }
   InFlight* ring = in_flight_memory_.as<InFlight>();
-  if (in_flight_tail_ - in_flight_head_ == in_flight_max) {   // full: the newest one stands for this one too, which only holds the horizon back
+  if (in_flight_tail_ - in_flight_head_ ==
+      in_flight_max) {  // full: the newest one stands for this one too, which only holds the horizon back
     ring[(in_flight_tail_ - 1) % in_flight_max].lsn = lsn.value;
     return;
   }

@@ -1,6 +1,6 @@
-// The registry (D5): the only place that knows transactions by id. Owns the slots, the commit table, the snapshot set, the newest committing
-// timestamp and the read-only horizon, and the wait-for graph (each transaction waits for at most one other, so a cycle is found by
-// following edges).
+// The registry (D5): the only place that knows transactions by id. Owns the slots, the commit table, the snapshot set, the newest
+// committing timestamp and the read-only horizon, and the wait-for graph (each transaction waits for at most one other, so a cycle
+// is found by following edges).
 //
 // Thread-safe. Lookups are lock-free and are called by readers for every mark they meet.
 #pragma once
@@ -23,7 +23,7 @@ namespace plimsoll::registry {
 // What a mark's transaction came to, as a reader or writer needs it.
 struct Outcome {
   enum class Kind : std::uint8_t { active, pending, prepared, committed, aborted, long_committed } kind;
-  Timestamp timestamp{};   // of `committed`
+  Timestamp timestamp{};  // of `committed`
 };
 
 class Registry {
@@ -42,15 +42,15 @@ class Registry {
   Slot& slot(SlotIndex index) { return slots()[index]; }
   const Slot& slot(SlotIndex index) const { return slots()[index]; }
   std::uint32_t slot_count() const { return count_; }
-  std::uint32_t slots_high() const { return high_.load(std::memory_order_seq_cst); }   // slots at or above were never used
+  std::uint32_t slots_high() const { return high_.load(std::memory_order_seq_cst); }  // slots at or above were never used
   std::uint64_t next_sequence() const;
 
   // --- snapshots (protocols.md rules 5-7, 16) ---
-  Timestamp take_snapshot(SlotIndex slot, bool read_only);   // publishes and answers it
+  Timestamp take_snapshot(SlotIndex slot, bool read_only);  // publishes and answers it
   void drop_snapshot(SlotIndex slot) { slots()[slot].snapshot.store(snapshot_none, std::memory_order_release); }
   // A snapshot at a timestamp that the caller gives: one of the published points, or inside the window [window, now].
   Result<void> take_snapshot_at(SlotIndex slot, Timestamp at);
-  void set_window(Timestamp from) { window_.store(from.value, std::memory_order_seq_cst); }       // 0: no retention
+  void set_window(Timestamp from) { window_.store(from.value, std::memory_order_seq_cst); }  // 0: no retention
   // Nothing at or above `floor` is collected (0: none). snapshot_too_old: some of it may be gone already.
   Result<void> set_external_floor(Timestamp floor);
   // Scans the slots and publishes the admissible snapshots. False: somebody else is at it.
@@ -65,7 +65,8 @@ class Registry {
   // --- commit order ---
   // Largest timestamp below which every commit is durable, or relaxed and acknowledged.
   Timestamp read_only_horizon() const { return Timestamp{read_only_horizon_.load(std::memory_order_seq_cst)}; }
-  // Called inside the commit latch, in timestamp order: a strict commit will be durable with the log up to `lsn`; a relaxed one counts at once.
+  // Called inside the commit latch, in timestamp order: a strict commit will be durable with the log up to `lsn`; a relaxed one
+  // counts at once.
   void note_commit(Timestamp timestamp, Lsn lsn, bool relaxed);
   // The log is durable up to `lsn`.
   void note_durable(Lsn lsn);
@@ -76,12 +77,14 @@ class Registry {
   CommitTable& commit_table() { return commit_table_; }
 
   // --- waiting ---
-  // Hangs `self` on `holder`, calls still_in_the_way() and sleeps until woken, killed or the deadline. `deadlock` without waiting if that would
-  // close a cycle; lock_timeout; transaction_timeout when killed. Returns at once if the holder no longer is in the way.
+  // Hangs `self` on `holder`, calls still_in_the_way() and sleeps until woken, killed or the deadline. `deadlock` without waiting
+  // if that would close a cycle; lock_timeout; transaction_timeout when killed. Returns at once if the holder no longer is in the
+  // way.
   Result<void> wait_for(SlotIndex self, TxnId holder, std::uint64_t deadline_ns, const std::function<bool()>& still_in_the_way);
   // After the holder's marks have been cleared (rule 20): wakes all who hang on it.
   void wake_waiters(SlotIndex holder);
-  // Sets the kill flag, wakes the victim and answers its control word. Nothing: no such transaction, or nobody may kill it any more.
+  // Sets the kill flag, wakes the victim and answers its control word. Nothing: no such transaction, or nobody may kill it any
+  // more.
   std::optional<std::uint64_t> kill(TxnId id);
   std::vector<WaitEdge> wait_graph() const;
   std::vector<TransactionInfo> list() const;

@@ -1,17 +1,17 @@
-// A transaction slot: everything that others may ask about a running transaction. Slots are fixed in number; one is taken at begin and free
-// again when the transaction has ended and nobody needs to look its id up any more.
+// A transaction slot: everything that others may ask about a running transaction. Slots are fixed in number; one is taken at begin
+// and free again when the transaction has ended and nobody needs to look its id up any more.
 //
-// Control word (protocols.md rule 22): generation << 8 | handle gone | doomed | killed | status. Every transition is a compare-and-swap on it;
-// whoever makes one owns what follows:
+// Control word (protocols.md rule 22): generation << 8 | handle gone | doomed | killed | status. Every transition is a
+// compare-and-swap on it; whoever makes one owns what follows:
 //   free -> idle                     begin
 //   idle <-> in_operation            each call of the owner
 //   in_operation -> committing       nobody kills any more; also the last step before every free
-//   idle -> reverting                a killer took it and aborts it on the owner's behalf; in_operation -> reverting: its owner, killed meanwhile
-//   reverting -> parked              reverted, or to be tried again by the background (parked -> reverting)
-//   parked -> committing -> free     reverted and the owner's handle is gone: whoever sees both first
-//   in_operation | committing -> free   the end; the generation grows
-// What readers look up (rule 2): id, state, timestamp, id again. Freeing stores id = 0 first; reuse stores the new id last; the timestamp is
-// stored before the state.
+//   idle -> reverting                a killer took it and aborts it on the owner's behalf; in_operation -> reverting: its owner,
+//   killed meanwhile reverting -> parked              reverted, or to be tried again by the background (parked -> reverting) parked
+//   -> committing -> free     reverted and the owner's handle is gone: whoever sees both first in_operation | committing -> free
+//   the end; the generation grows
+// What readers look up (rule 2): id, state, timestamp, id again. Freeing stores id = 0 first; reuse stores the new id last; the
+// timestamp is stored before the state.
 #pragma once
 
 #include <atomic>
@@ -26,7 +26,8 @@ namespace plimsoll::registry {
 using SlotIndex = std::uint32_t;
 inline constexpr SlotIndex no_slot = 0xFFFFFFFF;
 
-// Transaction id: sequence << 17 | slot. A stamp in a record is a commit timestamp, or with the top bit set the mark of a transaction.
+// Transaction id: sequence << 17 | slot. A stamp in a record is a commit timestamp, or with the top bit set the mark of a
+// transaction.
 inline constexpr unsigned slot_bits = 17;
 inline constexpr std::uint64_t mark_bit = std::uint64_t{1} << 63;
 constexpr SlotIndex slot_of(TxnId id) { return static_cast<SlotIndex>(id.value & ((1u << slot_bits) - 1)); }
@@ -53,7 +54,7 @@ struct alignas(64) Slot {
   std::atomic<std::uint64_t> snapshot{snapshot_none};
   std::atomic<std::uint64_t> control{0};
   std::atomic<TransactionState> state{TransactionState::active};
-  std::atomic<bool> read_only{false};            // set before the snapshot is taken
+  std::atomic<bool> read_only{false};  // set before the snapshot is taken
   std::atomic<bool> has_waiters{false};
   std::atomic<bool> woken{false};
   std::atomic<std::uint32_t> label_bytes{0};
@@ -61,9 +62,9 @@ struct alignas(64) Slot {
   std::uint64_t sequence = 0;
   std::atomic<std::uint64_t> begun_ns{0};
   // second line: waiting (guarded by the registry's wait mutex) and deadlines
-  std::atomic<std::uint64_t> deadline_ns{0};     // 0: none
+  std::atomic<std::uint64_t> deadline_ns{0};  // 0: none
   std::atomic<std::uint64_t> written_bytes{0};
-  std::uint64_t waits_for = 0;                   // id, 0: nobody
+  std::uint64_t waits_for = 0;  // id, 0: nobody
   std::uint64_t wait_number = 0;
   SlotIndex next_waiter = no_slot, first_waiter = no_slot;
   CondVar wake;

@@ -41,7 +41,7 @@ bool SnapshotSet::garbage(std::uint64_t from, std::uint64_t until) const {
   const std::uint64_t which = sequence / 2 % 2;
   const std::uint64_t* points = buffer(which);
   std::size_t low = 0, high = shared_->count[which].load(std::memory_order_relaxed);
-  while (low < high) {   // the first point >= from
+  while (low < high) {  // the first point >= from
     const std::size_t middle = (low + high) / 2;
     if (std::atomic_ref(const_cast<std::uint64_t&>(points[middle])).load(std::memory_order_relaxed) < from) {
       low = middle + 1;

@@ -1,6 +1,7 @@
-// The admissible snapshots, as the collector and pruning writers see them: the live points, sorted, and the horizon, the smallest timestamp
-// that any newcomer may get. A version visible in [from, until) is garbage if no point lies in it and until <= horizon (complete
-// pruning: vDriver, SIGMOD 2020, theorem 3.5). A stale set is safe: points only end, and newcomers are at or above the horizon.
+// The admissible snapshots, as the collector and pruning writers see them: the live points, sorted, and the horizon, the smallest
+// timestamp that any newcomer may get. A version visible in [from, until) is garbage if no point lies in it and until <= horizon
+// (complete pruning: vDriver, SIGMOD 2020, theorem 3.5). A stale set is safe: points only end, and newcomers are at or above the
+// horizon.
 //
 // Published by copying into one of two buffers under a sequence number: readers retry when a publication overtook them.
 #pragma once

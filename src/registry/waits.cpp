@@ -1,5 +1,5 @@
-// The wait-for graph of the registry: edges live in the slots and are guarded by the wait mutex, which is taken only by who has to wait,
-// who has waiters, and lists.
+// The wait-for graph of the registry: edges live in the slots and are guarded by the wait mutex, which is taken only by who has to
+// wait, who has waiters, and lists.
 #include <cstring>
 
 #include "base/check.hpp"
@@ -16,7 +16,7 @@ bool Registry::closes_cycle(SlotIndex self, TxnId holder) const {
     if (slots()[index].waits_for == 0) return false;
     holder = TxnId{slots()[index].waits_for};
   }
-  return true;   // longer than there are slots: a cycle that does not contain self
+  return true;  // longer than there are slots: a cycle that does not contain self
 }
 
 void Registry::unlink_waiter(SlotIndex self, TxnId holder) {
@@ -29,7 +29,8 @@ void Registry::unlink_waiter(SlotIndex self, TxnId holder) {
   if (held.first_waiter == no_slot) held.has_waiters.store(false, std::memory_order_seq_cst);
 }
 
-Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t deadline_ns, const std::function<bool()>& still_in_the_way) {
+Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t deadline_ns,
+                                const std::function<bool()>& still_in_the_way) {
   Slot& mine = slots()[self];
   Slot& held = slots()[slot_of(holder)];
   {
@@ -47,12 +48,13 @@ Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t dead
     held.has_waiters.store(true, std::memory_order_seq_cst);
   }
   metrics_.add(Counter::lock_waits);
-  const bool wait = still_in_the_way();   // rule 19: after enqueueing, the very thing in the way
+  const bool wait = still_in_the_way();  // rule 19: after enqueueing, the very thing in the way
   MutexLock lock(wait_mutex_);
   Result<void> outcome{};
   while (wait && !mine.woken.load(std::memory_order_relaxed)) {
     if ((mine.control.load(std::memory_order_seq_cst) & killed_bit) != 0) {
-      outcome = fail(ErrorCode::transaction_timeout, "transaction {} was killed while it waited for {}", mine.id.load(), holder.value);
+      outcome =
+          fail(ErrorCode::transaction_timeout, "transaction {} was killed while it waited for {}", mine.id.load(), holder.value);
       break;
     }
     const std::uint64_t now = time_.monotonic_ns();
@@ -61,8 +63,9 @@ Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t dead
       outcome = fail(ErrorCode::lock_timeout, "transaction {} waited for {} until its lock deadline", mine.id.load(), holder.value);
       break;
     }
-    constexpr std::uint64_t look_again_ns = 100'000'000;   // an injected clock may jump
-    mine.wake.wait_for(wait_mutex_, std::chrono::nanoseconds(deadline_ns == 0 ? look_again_ns : std::min(deadline_ns - now, look_again_ns)));
+    constexpr std::uint64_t look_again_ns = 100'000'000;  // an injected clock may jump
+    mine.wake.wait_for(wait_mutex_,
+                       std::chrono::nanoseconds(deadline_ns == 0 ? look_again_ns : std::min(deadline_ns - now, look_again_ns)));
   }
   if (mine.waits_for != 0) unlink_waiter(self, holder);
   return outcome;
@@ -92,8 +95,10 @@ std::optional<std::uint64_t> Registry::kill(TxnId id) {
   std::uint64_t control = slot.control.load(std::memory_order_seq_cst);
   do {
     const Status status = status_of(control);
-    if (slot.id.load(std::memory_order_seq_cst) != id.value || (status != Status::idle && status != Status::in_operation)) return std::nullopt;
-    if (slot.state.load(std::memory_order_seq_cst) != TransactionState::active) return std::nullopt;   // prepared ones are their coordinator's
+    if (slot.id.load(std::memory_order_seq_cst) != id.value || (status != Status::idle && status != Status::in_operation))
+      return std::nullopt;
+    if (slot.state.load(std::memory_order_seq_cst) != TransactionState::active)
+      return std::nullopt;  // prepared ones are their coordinator's
   } while (!slot.control.compare_exchange_weak(control, control | killed_bit, std::memory_order_seq_cst));
   MutexLock lock(wait_mutex_);
   slot.wake.notify_one();
@@ -104,7 +109,8 @@ std::vector<WaitEdge> Registry::wait_graph() const {
   std::vector<WaitEdge> edges;
   MutexLock lock(wait_mutex_);
   for (std::uint32_t i = 0; i < slots_high(); ++i)
-    if (slots()[i].waits_for != 0) edges.push_back({TxnId{slots()[i].id.load()}, TxnId{slots()[i].waits_for}, slots()[i].wait_number});
+    if (slots()[i].waits_for != 0)
+      edges.push_back({TxnId{slots()[i].id.load()}, TxnId{slots()[i].waits_for}, slots()[i].wait_number});
   return edges;
 }
 
@@ -116,7 +122,8 @@ std::vector<TransactionInfo> Registry::list() const {
     const Slot& slot = slots()[i];
     const std::uint64_t id = slot.id.load(std::memory_order_acquire);
     if (id == 0) continue;
-    const std::uint64_t snapshot = slot.snapshot.load(std::memory_order_relaxed), begun = slot.begun_ns.load(std::memory_order_relaxed);
+    const std::uint64_t snapshot = slot.snapshot.load(std::memory_order_relaxed),
+                        begun = slot.begun_ns.load(std::memory_order_relaxed);
     TransactionInfo info;
     info.id = TxnId{id};
     info.state = slot.state.load(std::memory_order_relaxed);

@@ -143,7 +143,7 @@ Result<bool> Pool::run_background() {
   const std::size_t low_water = std::clamp<std::size_t>(frames / 32, 8, 1024);
   const std::size_t free = free_count_.load(std::memory_order_relaxed);
   if (free >= low_water) return false;
-  if (grow(low_water)) return true;   // nothing is evicted while the budget has room
+  if (grow(low_water)) return true;  // nothing is evicted while the budget has room
   WriteCandidates dirty;
   const Swept swept = sweep(low_water - free, &dirty, Cooling::respected);
   if (dirty.count == 0) return swept.freed != 0;

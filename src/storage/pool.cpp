@@ -176,6 +176,7 @@ ExclusivePage Pool::latch_resident(PageKey key) {
 }
 
 ExclusivePage Pool::create(FreeFrame frame, PageKey key) {
+  if (file_of(key) == data_file) metrics_.add(Counter::pages_allocated);
   ExclusivePage page = place(frame, key);
   while (!page) {
     if (ExclusivePage stale = latch_resident(key)) {
@@ -191,7 +192,10 @@ ExclusivePage Pool::create(FreeFrame frame, PageKey key) {
 
 void Pool::discard(ExclusivePage page) {
   PLIMSOLL_CHECK(static_cast<bool>(page));
-  if (file_of(page.key()) == data_file) data_discards_.fetch_add(1, std::memory_order_seq_cst);
+  if (file_of(page.key()) == data_file) {
+    data_discards_.fetch_add(1, std::memory_order_seq_cst);
+    metrics_.add(Counter::pages_freed);
+  }
   drop(std::move(page));
 }
 

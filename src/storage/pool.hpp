@@ -213,8 +213,8 @@ class Pool final : public memory::Reclaimer {
   Result<ExclusivePage> latch_or_zero(PageKey key);
   // The page ceases to exist: its frame becomes free, nothing is written.
   void discard(ExclusivePage page);
-  // How many pages of the data file have ceased to exist. While it stands still, a latched page with the expected key is no stale copy that a
-  // late reader has loaded of a page that is gone.
+  // How many pages of the data file have ceased to exist. While it stands still, a latched page with the expected key is no stale
+  // copy that a late reader has loaded of a page that is gone.
   std::uint64_t data_discards() const { return data_discards_.load(std::memory_order_seq_cst); }
   // Keeps a page in its frame until unpin (counted). The caller holds the latch (pin) or nothing (unpin).
   void pin(const ExclusivePage& page);
@@ -230,8 +230,8 @@ class Pool final : public memory::Reclaimer {
   Lsn oldest_change(Lsn now) const;
   // Writes and syncs every page (but scratch ones) whose oldest change lies below `below`.
   Result<void> write_back(Lsn below);
-  // Before bytes are written into freed pages behind the pool's back (large values): no write of a page that was discarded before this call is
-  // under way when it returns, and a crash will not bring one back from the doublewrite area.
+  // Before bytes are written into freed pages behind the pool's back (large values): no write of a page that was discarded before
+  // this call is under way when it returns, and a crash will not bring one back from the doublewrite area.
   Result<void> settle_writes();
   // One round of the background page provider: keeps free frames above the low-water mark, by second chance. True if it did
   // something.
@@ -325,7 +325,7 @@ class Pool final : public memory::Reclaimer {
   FileTable files_;
   io::File* doublewrite_ = nullptr;
   std::atomic<std::uint64_t> data_discards_{0};
-  bool doublewrite_used_ = false;   // the writer's turn guards it: a batch may lie in the area
+  bool doublewrite_used_ = false;  // the writer's turn guards it: a batch may lie in the area
 
   mutable Mutex free_mutex_{LatchRank::pool};
   FrameIndex free_head_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_frame;

@@ -50,7 +50,8 @@ void AsyncCommits::pop_while(Ready ready, bool durable) {
     if (durable) {
       next.done(next.context, {});
     } else {
-      next.done(next.context, fail(ErrorCode::commit_outcome_unknown, "the log failed while the commit at position {} was in flight", next.lsn.value));
+      next.done(next.context, fail(ErrorCode::commit_outcome_unknown,
+                                   "the log failed while the commit at position {} was in flight", next.lsn.value));
     }
   }
 }

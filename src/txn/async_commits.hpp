@@ -1,5 +1,6 @@
-// Commits that were decided and whose owners asked to be told later. A ring of fixed size: reserve() before the commit is decided, add() afterwards,
-// complete() whenever the log became durable further. Callbacks run on the thread that completes, without latches.
+// Commits that were decided and whose owners asked to be told later. A ring of fixed size: reserve() before the commit is decided,
+// add() afterwards, complete() whenever the log became durable further. Callbacks run on the thread that completes, without
+// latches.
 #pragma once
 
 #include <atomic>
@@ -18,11 +19,11 @@ class AsyncCommits {
 
   static Result<std::unique_ptr<AsyncCommits>> make(memory::PageProvider& provider, TimeSource& time);
 
-  Result<void> reserve(std::uint64_t deadline_ns);     // waits for a place; log_full at the deadline
-  void cancel();                                       // a reserved place is not needed after all
-  void add(Lsn lsn, Done done, void* context);         // uses the reserved place
+  Result<void> reserve(std::uint64_t deadline_ns);  // waits for a place; log_full at the deadline
+  void cancel();                                    // a reserved place is not needed after all
+  void add(Lsn lsn, Done done, void* context);      // uses the reserved place
   void complete(Lsn durable);
-  void fail_all();                                     // the log has failed: commit_outcome_unknown for everyone
+  void fail_all();  // the log has failed: commit_outcome_unknown for everyone
   bool pending() const { return used_.load(std::memory_order_seq_cst) != 0; }
 
  private:
@@ -31,7 +32,7 @@ class AsyncCommits {
     Done done;
     void* context;
   };
-  AsyncCommits(TimeSource& time) : time_(time) {}
+  explicit AsyncCommits(TimeSource& time) : time_(time) {}
   template <class Ready>
   void pop_while(Ready ready, bool durable);
 

@@ -50,7 +50,7 @@ void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
-  while (streams_ != nullptr) streams_->~Stream();   // unlinks itself; its memory goes with the context
+  while (streams_ != nullptr) streams_->~Stream();  // unlinks itself; its memory goes with the context
   write_set_ = nullptr;
   savepoints_ = nullptr;
   savepoint_count_ = savepoint_number_ = 0;
@@ -84,7 +84,7 @@ void TransactionImpl::revert_and_park() {
 // Restores every record that the aborted transaction changed, and tells the log when that is done.
 Result<void> TransactionImpl::revert_all() {
   needs_revert_ = true;
-  if (last_entry() != 0 || global_id_bytes_ != 0) {   // a prepared one must be known to have ended, writes or not
+  if (last_entry() != 0 || global_id_bytes_ != 0) {  // a prepared one must be known to have ended, writes or not
     char payload[64];
     log::Writer writer(payload);
     log::write_ending(writer, {id_, last_entry(), {}});
@@ -116,7 +116,8 @@ void TransactionImpl::finish_handle(std::uint64_t id) {
 
 bool TransactionImpl::release_if_done() {
   std::uint64_t control = slot().control.load(std::memory_order_acquire);
-  if (registry::status_of(control) != Status::parked || (control & registry::handle_gone_bit) == 0 || needs_revert_.load()) return false;
+  if (registry::status_of(control) != Status::parked || (control & registry::handle_gone_bit) == 0 || needs_revert_.load())
+    return false;
   if (!slot().control.compare_exchange_strong(control, registry::with_status(control, Status::committing))) return false;
   id_ = TxnId{};
   end(false);
@@ -138,7 +139,7 @@ Result<void> TransactionImpl::take_global_id(Bytes global_id) {
     return fail(ErrorCode::invalid_argument, "global id of {} bytes: 1 to {} are allowed", global_id.size(), global_id_.size());
   std::memcpy(global_id_.data(), global_id.data(), global_id.size());
   global_id_bytes_ = global_id.size();
-  slot().deadline_ns.store(0, std::memory_order_relaxed);   // only its coordinator ends it now
+  slot().deadline_ns.store(0, std::memory_order_relaxed);  // only its coordinator ends it now
   slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
   return {};
 }
@@ -158,7 +159,7 @@ Result<void> TransactionImpl::prepare() {
   }
   log::Log::Span span;
   {
-    MutexLock lock(engine_.registry.commit_mutex());   // a checkpoint sees the state together with the record
+    MutexLock lock(engine_.registry.commit_mutex());  // a checkpoint sees the state together with the record
     span = engine_.log.claim(*credit, writer.size());
     slot().state.store(TransactionState::prepared, std::memory_order_seq_cst);
   }
@@ -180,9 +181,10 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
 }
 
 Result<void> TransactionImpl::abort_prepared() {
-  if (auto aborted = abort(); !aborted) {   // decided all the same: the background goes on
+  if (auto aborted = abort(); !aborted) {  // decided all the same: the background goes on
     std::uint64_t control = slot().control.load();
-    while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked) | registry::handle_gone_bit)) {}
+    while (!slot().control.compare_exchange_weak(control,
+                                                 registry::with_status(control, Status::parked) | registry::handle_gone_bit)) {}
     return aborted;
   }
   return engine_.log.flush_to(engine_.log.end());

@@ -1,4 +1,5 @@
-// Commit (D7): pending -> [commit latch: timestamp and log position together] -> committing -> record copied -> stamps, waiters -> durable.
+// Commit (D7): pending -> [commit latch: timestamp and log position together] -> committing -> record copied -> stamps, waiters ->
+// durable.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -10,7 +11,7 @@ namespace plimsoll::txn {
 
 Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* done_context) {
   Timestamp timestamp{};
-  Lsn position = read_position_;   // rule 15: without writes, what was read must be durable
+  Lsn position = read_position_;  // rule 15: without writes, what was read must be durable
   if (done != nullptr) PLIMSOLL_TRY(engine_.async_commits->reserve(wait_deadline()));
   if (write_count_ != 0) {
     if (auto decided = commit_writes(timestamp, position); !decided) {
@@ -39,7 +40,7 @@ void TransactionImpl::release_committed() {
     return;
   }
   engine_.registry.drop_snapshot(slot_);
-  lingering_ = true;   // from here on the collector may release the slot
+  lingering_ = true;  // from here on the collector may release the slot
 }
 
 // Decides the outcome. After an error nothing has been decided and the transaction may still be aborted.
@@ -49,18 +50,19 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
   constexpr std::size_t payload_bytes = 16;
   PLIMSOLL_ASSIGN(log::Credit credit, take_credit(log::record_bytes(payload_bytes)));
   PLIMSOLL_CHECK(mine.state.load() == TransactionState::active || mine.state.load() == TransactionState::prepared);
-  for (std::uint64_t control = mine.control.load();;) {   // from here on nobody kills it
-    if ((control & registry::killed_bit) != 0 && mine.state.load() == TransactionState::active) return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could commit", id_.value);
+  for (std::uint64_t control = mine.control.load();;) {  // from here on nobody kills it
+    if ((control & registry::killed_bit) != 0 && mine.state.load() == TransactionState::active)
+      return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could commit", id_.value);
     if (mine.control.compare_exchange_weak(control, registry::with_status(control, registry::Status::committing))) break;
   }
   log::Log::Span span;
-  mine.state.store(TransactionState::pending, std::memory_order_seq_cst);   // rule 5: before the draw
+  mine.state.store(TransactionState::pending, std::memory_order_seq_cst);  // rule 5: before the draw
   {
     MutexLock lock(engine_.registry.commit_mutex());
     timestamp = engine_.clock.local();
     span = engine_.log.claim(credit, payload_bytes);
     mine.timestamp.store(timestamp.value, std::memory_order_seq_cst);
-    mine.state.store(TransactionState::committing, std::memory_order_seq_cst);   // rule 4: before the bytes
+    mine.state.store(TransactionState::committing, std::memory_order_seq_cst);  // rule 4: before the bytes
     engine_.registry.note_commit(timestamp, span.end, !durable_);
   }
   log::Writer writer(payload);
@@ -73,8 +75,8 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
   return {};
 }
 
-// Stamps what is within reach, hands the entries to the collector and wakes the waiters. Whatever keeps its mark can be looked up for as long as
-// a snapshot may ask: in the commit table, else in this slot, which then lingers.
+// Stamps what is within reach, hands the entries to the collector and wakes the waiters. Whatever keeps its mark can be looked up
+// for as long as a snapshot may ask: in the commit table, else in this slot, which then lingers.
 void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
   const auto tracked = static_cast<std::size_t>(std::min<std::uint64_t>(entries_, write_set_max));
   const bool crowded = engine_.registry.commit_table().size() * 2 > engine_.registry.commit_table().capacity();
@@ -90,7 +92,8 @@ void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
   engine_.registry.wake_waiters(slot_);
 }
 
-// Replaces the mark by the timestamp and drops the version below it if nobody can see it. A hint: false if the leaf was out of reach.
+// Replaces the mark by the timestamp and drops the version below it if nobody can see it. A hint: false if the leaf was out of
+// reach.
 bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force) {
   const Bytes key{written.key, written.key_bytes};
   btree::LatchedLeaf leaf = engine_.trees.try_latch_at(storage::data_page(written.leaf), written.frame, key);
@@ -100,9 +103,9 @@ bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn com
   if (!leaf && force)
     if (auto loaded = engine_.trees.latch(TreeId{written.tree}, key)) leaf = std::move(*loaded);
   if (!leaf) return false;
-  if (!leaf.found() || leaf.record().stamp() != registry::mark_of(id_)) return true;   // stamped by a later writer, or by eviction
+  if (!leaf.found() || leaf.record().stamp() != registry::mark_of(id_)) return true;  // stamped by a later writer, or by eviction
   leaf.page().will_change(engine_.log.end());
-  leaf.page().raise_flush_limit(commit_end);   // rule 10
+  leaf.page().raise_flush_limit(commit_end);  // rule 10
   leaf.set_header(timestamp.value, engine_.chains.prune_below(timestamp.value, leaf.record().previous()));
   engine_.metrics.add(Counter::records_stamped);
   return true;

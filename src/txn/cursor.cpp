@@ -42,7 +42,8 @@ Result<CursorImpl*> CursorImpl::open(TransactionImpl& transaction, TreeId tree, 
   cursor->to_.data = keys + key_max;
   cursor->position_.data = keys + 2 * key_max;
   cursor->key_ = keys + 3 * key_max;
-  const bool fits = (!range.from || cursor->assign(cursor->from_, *range.from)) && (!range.to || cursor->assign(cursor->to_, *range.to));
+  const bool fits =
+      (!range.from || cursor->assign(cursor->from_, *range.from)) && (!range.to || cursor->assign(cursor->to_, *range.to));
   if (!fits) {
     close(cursor);
     return fail(ErrorCode::invalid_argument, "a bound of the range is longer than a key may be ({} bytes)", key_max);
@@ -80,7 +81,8 @@ Result<void> CursorImpl::seek(Bytes key) {
   // Never out of the range: a seek before its start begins at the start.
   const Bound& start = direction_ == Direction::forward ? from_ : to_;
   const bool before_start = start.present && (direction_ == Direction::forward ? key < start.view() : key >= start.view());
-  if (!assign(position_, before_start ? start.view() : key)) return fail(ErrorCode::invalid_argument, "key of {} bytes to seek", key.size());
+  if (!assign(position_, before_start ? start.view() : key))
+    return fail(ErrorCode::invalid_argument, "key of {} bytes to seek", key.size());
   inclusive_ = direction_ == Direction::forward || !before_start;
   loaded_ = done_ = false;
   sought_ = true;
@@ -91,12 +93,12 @@ bool CursorImpl::outside(Bytes key) const {
   return direction_ == Direction::forward ? to_.present && key >= to_.view() : from_.present && key < from_.view();
 }
 
-// Forward positions name the first key that may come (inclusive_) or the last one that came; backward ones the first key that may not come,
-// or after a seek (inclusive_) the first that may.
+// Forward positions name the first key that may come (inclusive_) or the last one that came; backward ones the first key that may
+// not come, or after a seek (inclusive_) the first that may.
 Result<void> CursorImpl::load() {
   const std::optional<Bytes> at = position_.present ? std::optional(position_.view()) : std::nullopt;
   const bool backward = direction_ == Direction::backward;
-  const bool covers = !backward || (sought_ && inclusive_);   // the leaf that covers the key, or the one right below it
+  const bool covers = !backward || (sought_ && inclusive_);  // the leaf that covers the key, or the one right below it
   write_count_ = transaction_.write_count();
   btree::LeafCopy leaf(leaf_buffer_);
   PLIMSOLL_ASSIGN(leaf, transaction_.engine_.trees.copy_leaf(tree_, at, !covers, leaf_buffer_, storage::Access::scan));
@@ -150,7 +152,7 @@ bool CursorImpl::leave_leaf() {
 Result<bool> CursorImpl::next() {
   drop_value();
   while (!done_) {
-    if (loaded_ && write_count_ != transaction_.write_count()) loaded_ = false;   // it must see its own writes
+    if (loaded_ && write_count_ != transaction_.write_count()) loaded_ = false;  // it must see its own writes
     if (!loaded_) PLIMSOLL_TRY(load());
     const btree::LeafCopy leaf(leaf_buffer_);
     const bool forward = direction_ == Direction::forward;

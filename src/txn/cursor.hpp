@@ -1,6 +1,6 @@
-// A cursor walks private copies of leaves, so nothing is latched or pinned between steps. It knows its place by key: splits, merges and eviction
-// do not matter to it. When its own transaction has written since the leaf was copied, it copies the leaf anew. Lives in the transaction's
-// memory context; used by the transaction's thread.
+// A cursor walks private copies of leaves, so nothing is latched or pinned between steps. It knows its place by key: splits, merges
+// and eviction do not matter to it. When its own transaction has written since the leaf was copied, it copies the leaf anew. Lives
+// in the transaction's memory context; used by the transaction's thread.
 #pragma once
 
 #include "btree/leaf.hpp"
@@ -10,7 +10,8 @@ namespace plimsoll::txn {
 
 class CursorImpl {
  public:
-  CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction) : transaction_(transaction), tree_(tree), direction_(direction) {}
+  CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction)
+      : transaction_(transaction), tree_(tree), direction_(direction) {}
   static Result<CursorImpl*> open(TransactionImpl& transaction, TreeId tree, const Range& range, Direction direction);
   static void close(CursorImpl* cursor);
 
@@ -29,8 +30,8 @@ class CursorImpl {
     bool present = false;
     Bytes view() const { return {data, bytes}; }
   };
-  Result<void> load();              // copies the leaf of the position
-  bool outside(Bytes key) const;    // beyond the range's end in this direction
+  Result<void> load();            // copies the leaf of the position
+  bool outside(Bytes key) const;  // beyond the range's end in this direction
   Result<bool> take(std::uint16_t index);
   bool leave_leaf();
   void drop_value();
@@ -40,18 +41,18 @@ class CursorImpl {
   TxnId owner_{};
   TreeId tree_;
   Direction direction_;
-  Bound from_, to_;                 // the range
-  Bound position_;                  // where to go on
-  bool inclusive_ = true, sought_ = false;   // cursor.cpp, load()
+  Bound from_, to_;                         // the range
+  Bound position_;                          // where to go on
+  bool inclusive_ = true, sought_ = false;  // cursor.cpp, load()
   bool loaded_ = false, done_ = false;
-  std::uint64_t write_count_ = 0;   // of the transaction when the leaf was copied
-  std::uint16_t index_ = 0;         // forward: next index; backward: one above the next
+  std::uint64_t write_count_ = 0;  // of the transaction when the leaf was copied
+  std::uint16_t index_ = 0;        // forward: next index; backward: one above the next
   char* leaf_buffer_ = nullptr;
   char* key_ = nullptr;
   std::size_t key_bytes_ = 0;
   Bytes value_{};
   bool large_ = false;
-  char* owned_value_ = nullptr;     // a value that had to be fetched from elsewhere
+  char* owned_value_ = nullptr;  // a value that had to be fetched from elsewhere
   std::size_t owned_bytes_ = 0;
 };
 

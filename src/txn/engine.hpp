@@ -38,17 +38,17 @@ struct Engine {
   Metrics& metrics;
   HybridClock& clock;
   TimeSource& time;
-  TreeId garbage_tree;                   // extents of superseded large values (txn/large_value.hpp)
-  std::uint64_t salt;                    // names the store in Table handles
-  std::uint64_t transaction_deadline_ns; // defaults from Options
+  TreeId garbage_tree;                    // extents of superseded large values (txn/large_value.hpp)
+  std::uint64_t salt;                     // names the store in Table handles
+  std::uint64_t transaction_deadline_ns;  // defaults from Options
   std::uint64_t lock_deadline_ns;
   TransactionManager* transactions = nullptr;
-  AsyncCommits* async_commits = nullptr; // set by the transaction manager
-  std::function<std::string(TreeId)> table_name{};   // for messages; empty: not an open table
+  AsyncCommits* async_commits = nullptr;            // set by the transaction manager
+  std::function<std::string(TreeId)> table_name{};  // for messages; empty: not an open table
   ForkGuard fork_guard{};
-  std::function<bool(TreeId)> is_dropped{};        // asked only when tables were dropped since the store was opened
+  std::function<bool(TreeId)> is_dropped{};  // asked only when tables were dropped since the store was opened
   std::atomic<std::uint32_t> drops{0};
-  std::atomic<bool> data_unsynced{false};          // large values were written since the last sync of the data file
+  std::atomic<bool> data_unsynced{false};  // large values were written since the last sync of the data file
 };
 
 }  // namespace plimsoll::txn

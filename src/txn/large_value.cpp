@@ -27,7 +27,8 @@ bool LargeValue::decode(Bytes from, LargeValue& value) {
   value.shared = (count & shared_bit) != 0;
   value.count = count & ~shared_bit;
   if (!reader.ok() || value.count > extents_max || value.bytes > value_bytes_max) return false;
-  for (std::uint32_t i = 0; i < value.count; ++i) value.extent[i] = {reader.number<std::uint32_t>(), reader.number<std::uint32_t>()};
+  for (std::uint32_t i = 0; i < value.count; ++i)
+    value.extent[i] = {reader.number<std::uint32_t>(), reader.number<std::uint32_t>()};
   return reader.ok() && reader.empty();
 }
 

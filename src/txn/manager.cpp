@@ -45,7 +45,8 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
     return fail(ErrorCode::invalid_argument, "isolation level {}: read_committed and snapshot exist so far",
                 options.isolation == Isolation::serializable ? "serializable" : "repeatable_read");
   for (const auto& time : {options.deadline, options.lock_deadline})
-    if (time && time->count() < 0) return fail(ErrorCode::invalid_argument, "a deadline of {} ms: 0 (none) or more is allowed", time->count());
+    if (time && time->count() < 0)
+      return fail(ErrorCode::invalid_argument, "a deadline of {} ms: 0 (none) or more is allowed", time->count());
   std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
   if (options.deadline) deadline = static_cast<std::uint64_t>(options.deadline->count()) * 1'000'000;
   if (deadline != 0) now = engine_.time.coarse_ns();
@@ -60,8 +61,8 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
   return &transaction;
 }
 
-// The control word is loaded before the id: if the id still is ours then, so is that control word, and a compare-and-swap on it cannot hit a
-// later transaction of the slot.
+// The control word is loaded before the id: if the id still is ours then, so is that control word, and a compare-and-swap on it
+// cannot hit a later transaction of the slot.
 Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64_t id) {
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
@@ -69,7 +70,8 @@ Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64
     if (slot.id.load(std::memory_order_acquire) != id) return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     const Status status = status_of(control);
     if (status == Status::reverting || status == Status::parked)
-      return fail(ErrorCode::transaction_timeout, "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id);
+      return fail(ErrorCode::transaction_timeout,
+                  "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id);
     if (status != Status::idle) return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
     if (slot.control.compare_exchange_weak(control, with_status(control, Status::in_operation), std::memory_order_acq_rel)) break;
   }
@@ -82,10 +84,11 @@ void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
-    if (slot.id.load(std::memory_order_acquire) != id || status_of(control) != Status::in_operation) return;   // the operation ended it
+    if (slot.id.load(std::memory_order_acquire) != id || status_of(control) != Status::in_operation)
+      return;  // the operation ended it
     const TransactionState state = slot.state.load(std::memory_order_acquire);
     Status next = Status::idle;
-    if (state == TransactionState::aborted) next = Status::parked;   // an abort that could not be carried out yet
+    if (state == TransactionState::aborted) next = Status::parked;  // an abort that could not be carried out yet
     if (state == TransactionState::active && (control & registry::killed_bit) != 0) next = Status::reverting;
     if (!slot.control.compare_exchange_weak(control, with_status(control, next), std::memory_order_acq_rel)) continue;
     if (next != Status::reverting) return;
@@ -102,7 +105,8 @@ bool TransactionManager::reap(TxnId id) {
   registry::Slot& slot = engine_.registry.slot(registry::slot_of(id));
   std::uint64_t expected = *control;
   if (slot.state.load() != TransactionState::active) return false;
-  if (!slot.control.compare_exchange_strong(expected, with_status(expected, Status::reverting), std::memory_order_acq_rel)) return false;
+  if (!slot.control.compare_exchange_strong(expected, with_status(expected, Status::reverting), std::memory_order_acq_rel))
+    return false;
   engine_.metrics.add(Counter::transactions_reaped);
   transactions()[registry::slot_of(id)].revert_and_park();
   return true;
@@ -113,7 +117,7 @@ Result<void> TransactionManager::kill(TxnId id) {
   const bool running = index < engine_.registry.slot_count() && engine_.registry.slot(index).id.load() == id.value &&
                        engine_.registry.slot(index).state.load() == TransactionState::active;
   if (!running) return fail(ErrorCode::not_found, "no running transaction {} that could be killed", id.value);
-  reap(id);   // or, inside an operation, it aborts itself
+  reap(id);  // or, inside an operation, it aborts itself
   return {};
 }
 
@@ -135,8 +139,10 @@ Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes glo
     MutexLock lock(prepare_mutex_);
     for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
       const TransactionState state = engine_.registry.slot(i).state.load();
-      if (engine_.registry.slot(i).id.load() == 0 || (state != TransactionState::preparing && state != TransactionState::prepared)) continue;
-      if (transactions()[i].global_id() == global_id) return fail(ErrorCode::already_exists, "the global id \"{}\" is of another prepared transaction", global_id);
+      if (engine_.registry.slot(i).id.load() == 0 || (state != TransactionState::preparing && state != TransactionState::prepared))
+        continue;
+      if (transactions()[i].global_id() == global_id)
+        return fail(ErrorCode::already_exists, "the global id \"{}\" is of another prepared transaction", global_id);
     }
     PLIMSOLL_TRY(transaction.take_global_id(global_id));
   }
@@ -148,8 +154,11 @@ Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
     registry::Slot& slot = engine_.registry.slot(i);
     std::uint64_t control = slot.control.load(std::memory_order_acquire);
-    if (slot.id.load() == 0 || slot.state.load() != TransactionState::prepared || transactions()[i].global_id() != global_id) continue;
-    if (status_of(control) == Status::idle && slot.control.compare_exchange_strong(control, with_status(control, Status::in_operation))) return &transactions()[i];
+    if (slot.id.load() == 0 || slot.state.load() != TransactionState::prepared || transactions()[i].global_id() != global_id)
+      continue;
+    if (status_of(control) == Status::idle &&
+        slot.control.compare_exchange_strong(control, with_status(control, Status::in_operation)))
+      return &transactions()[i];
     return fail(ErrorCode::busy, "the prepared transaction \"{}\" is being ended by another thread", global_id);
   }
   return fail(ErrorCode::not_found, "no prepared transaction with the global id \"{}\"", global_id);
@@ -181,13 +190,19 @@ bool TransactionManager::run_background(const std::function<void(TxnId, const ch
   return free_garbage() || worked;
 }
 
-// Frees extents of superseded large values that no admissible snapshot can see: bits and garbage record go in one structure change. Looks at a
-// limited number of records a round and goes on behind them in the next, so that pinned ones do not hide the others.
+// Frees extents of superseded large values that no admissible snapshot can see: bits and garbage record go in one structure change.
+// Looks at a limited number of records a round and goes on behind them in the next, so that pinned ones do not hide the others.
 bool TransactionManager::free_garbage() {
+  Mutex& housekeeping = engine_.collector.mutex();
+  if (!housekeeping.try_lock()) return false;
+  const bool freed = free_some_garbage();
+  housekeeping.unlock();
+  return freed;
+}
+
+bool TransactionManager::free_some_garbage() {
   constexpr int records_a_round = 256;
   bool freed = false;
-  if (!engine_.collector.mutex().try_lock()) return false;
-  const std::unique_ptr<Mutex, void (*)(Mutex*)> unlocker(&engine_.collector.mutex(), [](Mutex* mutex) { mutex->unlock(); });
   memory::Context context(engine_.blocks, "garbage", 0);
   char* buffer = context.allocate(engine_.pool.page_bytes());
   if (buffer == nullptr) return false;
@@ -206,10 +221,10 @@ bool TransactionManager::free_garbage() {
     }
     const auto fence = leaf->upper_fence();
     if (!fence) {
-      garbage_at_ = 0;   // the next round begins at the front again
+      garbage_at_ = 0;  // the next round begins at the front again
       return freed;
     }
-    std::uint32_t next = 0;   // fences are truncated keys
+    std::uint32_t next = 0;  // fences are truncated keys
     std::memcpy(&next, fence->data(), std::min(fence->size(), sizeof next));
     garbage_at_ = std::max(garbage_at_, __builtin_bswap32(next));
   }

@@ -1,6 +1,6 @@
-// The transaction manager: makes, ends, lists and reaps transactions. Owns one TransactionImpl a slot. Its background work: deadlines and kills,
-// reverting what could not be reverted at once, releasing slots that linger until nobody asks for their commit, freeing the extents of
-// superseded large values.
+// The transaction manager: makes, ends, lists and reaps transactions. Owns one TransactionImpl a slot. Its background work:
+// deadlines and kills, reverting what could not be reverted at once, releasing slots that linger until nobody asks for their
+// commit, freeing the extents of superseded large values.
 #pragma once
 
 #include <functional>
@@ -14,14 +14,14 @@ namespace plimsoll::txn {
 class TransactionManager {
  public:
   static Result<std::unique_ptr<TransactionManager>> make(Engine& engine);
-  ~TransactionManager();   // every transaction has ended
+  ~TransactionManager();  // every transaction has ended
 
   Result<TransactionImpl*> begin(const TransactionOptions& options);
   TransactionImpl& transaction(registry::SlotIndex slot) const { return transactions()[slot]; }
   AsyncCommits& async_commits() { return *async_; }
 
-  // Called by handles around each operation: takes the slot's control word to in_operation. Errors: the transaction has ended, another thread is
-  // inside, or it was reaped (with the reason).
+  // Called by handles around each operation: takes the slot's control word to in_operation. Errors: the transaction has ended,
+  // another thread is inside, or it was reaped (with the reason).
   static Result<void> enter(TransactionImpl& transaction, std::uint64_t id);
   // Back to idle; aborts the transaction if it was killed meanwhile.
   static void leave(TransactionImpl& transaction, std::uint64_t id);
@@ -42,6 +42,7 @@ class TransactionManager {
   TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
   bool reap(TxnId id);
   bool free_garbage();
+  bool free_some_garbage();
   bool is_garbage(const btree::RecordView& record) const;
   bool free_extent(const Extent& extent, Bytes key);
 
@@ -49,7 +50,7 @@ class TransactionManager {
   memory::Mapping memory_;
   std::unique_ptr<AsyncCommits> async_;
   Mutex prepare_mutex_{LatchRank::catalogue};
-  std::uint32_t garbage_at_ = 0;   // where the background goes on in the garbage tree
+  std::uint32_t garbage_at_ = 0;  // where the background goes on in the garbage tree
 };
 
 }  // namespace plimsoll::txn

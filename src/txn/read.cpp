@@ -1,5 +1,6 @@
-// Point reads (D4-D6): the newest version in the leaf, else down the chain of older ones. Optimistic: nothing that was read counts before the
-// page it came from has been validated; per hop the version page's word is sampled before the leaf is re-validated (protocols.md rule 8).
+// Point reads (D4-D6): the newest version in the leaf, else down the chain of older ones. Optimistic: nothing that was read counts
+// before the page it came from has been validated; per hop the version page's word is sampled before the leaf is re-validated
+// (protocols.md rule 8).
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -10,7 +11,7 @@
 namespace plimsoll::txn {
 
 namespace {
-constexpr int optimistic_tries_max = 16;   // then the reader takes the leaf's latch
+constexpr int optimistic_tries_max = 16;  // then the reader takes the leaf's latch
 }
 
 // Copies value bytes that may change meanwhile; the caller validates afterwards.
@@ -59,7 +60,7 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
     other_files = false;
     engine_.metrics.add(Counter::version_hops);
     const auto sampled = engine_.pool.read(version::page_of(address));
-    if (!position.page.still_valid()) return Attempt::again;   // also when the read failed: the address may be stale
+    if (!position.page.still_valid()) return Attempt::again;  // also when the read failed: the address may be stale
     if (!sampled) return std::unexpected(sampled.error());
     const storage::OptimisticPage& page = *sampled;
     const version::Entry entry = version::read_entry(page.bytes, engine_.pool.page_bytes(), version::offset_of(address));
@@ -122,7 +123,8 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
 }
 
 std::unexpected<Error> TransactionImpl::no_memory() const {
-  return fail(ErrorCode::memory_budget_exceeded, "transaction {}: its memory context cannot hold more than {} bytes", id_.value, context_.bytes());
+  return fail(ErrorCode::memory_budget_exceeded, "transaction {}: its memory context cannot hold more than {} bytes", id_.value,
+              context_.bytes());
 }
 
 Result<TransactionImpl::Found> TransactionImpl::read(TreeId tree, Bytes key, Want want) {

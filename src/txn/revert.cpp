@@ -1,5 +1,5 @@
-// Reverting (D8): the same for abort, partial rollback and losers after a crash. A record is restored only if its mark and address still are
-// those of the entry, so doing it twice does nothing twice.
+// Reverting (D8): the same for abort, partial rollback and losers after a crash. A record is restored only if its mark and address
+// still are those of the entry, so doing it twice does nothing twice.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -21,12 +21,14 @@ struct EntryCopy {
 Result<void> copy_entry(storage::Pool& pool, std::uint64_t address, EntryCopy& copy, version::PinnedEntry& pinned) {
   PLIMSOLL_ASSIGN(storage::ExclusivePage page, pool.latch(version::page_of(address)));
   const version::Entry entry = version::read_entry(page.bytes(), pool.page_bytes(), version::offset_of(address));
-  if (entry.bytes == 0 || (entry.entry_flags & version::entry_filled) == 0 || storage::page_header_bytes + entry.bytes > copy.bytes.size())
+  if (entry.bytes == 0 || (entry.entry_flags & version::entry_filled) == 0 ||
+      storage::page_header_bytes + entry.bytes > copy.bytes.size())
     return fail(ErrorCode::corruption, "version file {}, page {}: no entry at offset {}", version::incarnation_of(address),
                 storage::page_of(version::page_of(address)), version::offset_of(address));
   pinned.hold(page);
   page_read(copy.bytes.data() + storage::page_header_bytes, page.bytes() + version::offset_of(address), entry.bytes);
-  copy.entry = version::read_entry(copy.bytes.data(), static_cast<std::uint32_t>(storage::page_header_bytes + entry.bytes), storage::page_header_bytes);
+  copy.entry = version::read_entry(copy.bytes.data(), static_cast<std::uint32_t>(storage::page_header_bytes + entry.bytes),
+                                   storage::page_header_bytes);
   return {};
 }
 
@@ -49,8 +51,8 @@ void TransactionImpl::finish_reverted(std::uint64_t kept) {
   entries_ = kept;
 }
 
-// The extents of the large value that reverting `entry` will take away (none if the record keeps it), and their map pages, pinned. Nobody else
-// changes a record that carries this transaction's mark, so what is seen here is what will be found under the latch.
+// The extents of the large value that reverting `entry` will take away (none if the record keeps it), and their map pages, pinned.
+// Nobody else changes a record that carries this transaction's mark, so what is seen here is what will be found under the latch.
 Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, std::uint64_t address,
                                                    std::array<storage::Reservation, extents_max>& pinned) {
   LargeValue doomed;
@@ -59,13 +61,15 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
     const btree::RecordView& record = position.record;
     std::array<char, LargeValue::descriptor_max> descriptor;
     std::size_t bytes = 0;
-    if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address && (record.flags & btree::flag_large) != 0) {
+    if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address &&
+        (record.flags & btree::flag_large) != 0) {
       bytes = std::min<std::size_t>(record.value_bytes, descriptor.size());
       page_read(descriptor.data(), record.value, bytes);
     }
     if (!position.page.still_valid()) continue;
     const Bytes value{descriptor.data(), bytes};
-    if (bytes != 0 && !LargeValue::decode(value, doomed)) return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+    if (bytes != 0 && !LargeValue::decode(value, doomed))
+      return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
     if (doomed.shared) doomed = {};
     break;
   }
@@ -75,7 +79,8 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
   return doomed;
 }
 
-// Under the leaf's latch: the collector may have changed the pointer since the entry was copied. The page is pinned. The entry is dead from here.
+// Under the leaf's latch: the collector may have changed the pointer since the entry was copied. The page is pinned. The entry is
+// dead from here.
 std::uint64_t TransactionImpl::retire_entry(std::uint64_t address) {
   storage::ExclusivePage page = engine_.pool.latch_resident(version::page_of(address));
   PLIMSOLL_CHECK(page);
@@ -113,10 +118,12 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
     update.before_flags = btree::flag_large;
     update.before = doomed.encode(descriptor);
   }
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(head.size() + entry.key.size() + update.before.size() + entry.value.size()),
-                                                          log::Log::Priority::reserve, 0));
+  PLIMSOLL_ASSIGN(log::Credit credit,
+                  engine_.log.reserve(log::record_bytes(head.size() + entry.key.size() + update.before.size() + entry.value.size()),
+                                      log::Log::Priority::reserve, 0));
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, entry.absent() ? engine_.trees.latch(tree, entry.key)
-                                                          : engine_.trees.latch_with_room(tree, entry.key, entry.value.size(), log::Log::Priority::reserve, 0));
+                                                          : engine_.trees.latch_with_room(tree, entry.key, entry.value.size(),
+                                                                                          log::Log::Priority::reserve, 0));
   if (leaf.found() && leaf.record().stamp() == registry::mark_of(id_) && leaf.record().previous() == address) {
     update.leaf = storage::page_of(leaf.page().key());
     update.leaf_before_lsn = leaf.page().lsn().value;
@@ -134,7 +141,7 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
       leaf.put(entry.key, {entry.stamp, update.after_previous, entry.flags, entry.value});
     }
     leaf.page().set_lsn(span.end);
-    last_entry_.store(entry.previous_entry, std::memory_order_release);   // before anybody can see the record without its mark
+    last_entry_.store(entry.previous_entry, std::memory_order_release);  // before anybody can see the record without its mark
     maps.clear_bits(span.end);
     engine_.metrics.add(Counter::records_reverted);
   }
@@ -142,7 +149,8 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
 }
 
 Result<Savepoint> TransactionImpl::savepoint() {
-  if (savepoint_count_ == savepoints_max) return fail(ErrorCode::invalid_argument, "a transaction may have {} savepoints at a time", savepoints_max);
+  if (savepoint_count_ == savepoints_max)
+    return fail(ErrorCode::invalid_argument, "a transaction may have {} savepoints at a time", savepoints_max);
   if (savepoints_ == nullptr) {
     char* memory = context_.allocate(savepoints_max * sizeof(SavepointMark), alignof(SavepointMark));
     if (memory == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory for savepoints");
@@ -159,7 +167,7 @@ Result<void> TransactionImpl::rollback_to(Savepoint point) {
     PLIMSOLL_TRY(revert_to(savepoints_[i].last_entry));
     finish_reverted(savepoints_[i].entries);
     savepoint_count_ = i + 1;
-    engine_.registry.wake_waiters(slot_);   // who waits for a key of this rollback looks again
+    engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again
     return {};
   }
   return fail(ErrorCode::invalid_argument, "savepoint {} does not exist any more", point.number);

@@ -1,5 +1,5 @@
-// A transaction's inside: one object a registry slot, made once and used again by the slot's next transaction. Owns the memory context, the
-// write set (the first writes, to be stamped at commit), the private lane of a big transaction and the savepoints.
+// A transaction's inside: one object a registry slot, made once and used again by the slot's next transaction. Owns the memory
+// context, the write set (the first writes, to be stamped at commit), the private lane of a big transaction and the savepoints.
 //
 // Used by one thread at a time (the slot's control word sees to it). State:
 //
@@ -8,8 +8,8 @@
 //                                         -> prepare -> commit_prepared | abort_prepared
 //   reaped: aborted on the owner's behalf (deadline, kill); the slot and the memory stay until the owner's handle lets go.
 //
-// I1 last_entry_ heads the chain of exactly those entries that are not reverted.  I2 write_set_[i] describes the i-th entry; later ones lie in
-// the private lane.  I3 no latch is held between calls.
+// I1 last_entry_ heads the chain of exactly those entries that are not reverted.  I2 write_set_[i] describes the i-th entry; later
+// ones lie in the private lane.  I3 no latch is held between calls.
 #pragma once
 
 #include <array>
@@ -49,18 +49,19 @@ class TransactionImpl {
   static constexpr std::size_t write_set_max = 64;
   static constexpr std::size_t savepoints_max = 64;
 
-  TransactionImpl(Engine& engine, registry::SlotIndex slot) : engine_(engine), slot_(slot), context_(engine.blocks, "transaction", 0) {}
+  TransactionImpl(Engine& engine, registry::SlotIndex slot)
+      : engine_(engine), slot_(slot), context_(engine.blocks, "transaction", 0) {}
 
   // --- life (begin_end.cpp, commit.cpp) ---
   Result<void> begin(const TransactionOptions& options);
-  Result<void> commit(void (*done)(void*, Result<void>), void* done_context);   // done: asynchronous acknowledgement
+  Result<void> commit(void (*done)(void*, Result<void>), void* done_context);  // done: asynchronous acknowledgement
   Result<void> abort();
   Result<void> take_global_id(Bytes global_id);
-  Result<void> prepare();                                  // after take_global_id
+  Result<void> prepare();  // after take_global_id
   Result<Timestamp> commit_prepared();
   Result<void> abort_prepared();
-  void adopt(std::uint64_t last_entry, Bytes global_id);   // recovery: a prepared transaction, or a loser to be reverted
-  Result<void> revert_all();                               // aborted: restores every record; may be tried again after an error
+  void adopt(std::uint64_t last_entry, Bytes global_id);  // recovery: a prepared transaction, or a loser to be reverted
+  Result<void> revert_all();                              // aborted: restores every record; may be tried again after an error
   bool release_if_lingering(std::uint64_t oldest);
 
   // --- reads (read.cpp, cursor.cpp) ---
@@ -98,7 +99,7 @@ class TransactionImpl {
   bool needs_revert() const { return needs_revert_; }
   void set_lock_deadline(std::uint64_t wait_ns) { lock_wait_ns_ = wait_ns; }
   void revert_and_park();
-  void finish_handle(std::uint64_t id);   // the owner's handle is gone
+  void finish_handle(std::uint64_t id);  // the owner's handle is gone
   bool release_if_done();
   bool retry_revert();
 
@@ -113,13 +114,13 @@ class TransactionImpl {
     storage::FrameIndex frame = storage::no_frame;
     std::uint16_t key_bytes = 0;
     bool tombstone = false;
-    char* key = nullptr;         // in the context
+    char* key = nullptr;  // in the context
   };
   struct SavepointMark {
     std::uint64_t last_entry = 0, entries = 0;
     std::uint32_t number = 0;
   };
-  struct Found {                 // what a read came to; value bytes are in the context
+  struct Found {  // what a read came to; value bytes are in the context
     bool present = false, large = false;
     char* data = nullptr;
     std::size_t bytes = 0;
@@ -137,7 +138,7 @@ class TransactionImpl {
   Result<Attempt> read_position(const btree::LeafPosition& position, Want want, Found& found);
   Attempt copy_out(Bytes from, Want want, Found& found);
   void drop(Found& found);
-  Result<void> read_whole(Found& found);   // large_value.cpp: replaces the descriptor by the value
+  Result<void> read_whole(Found& found);  // large_value.cpp: replaces the descriptor by the value
   std::unexpected<Error> no_memory() const;
   Result<std::optional<Value>> to_value(Found found);
   void statement_snapshot();
@@ -145,33 +146,32 @@ class TransactionImpl {
   struct Verdict {
     enum class Kind : std::uint8_t { go, wait, conflict, stale_snapshot, refused } kind = Kind::go;
     TxnId holder{};
-    bool own = false;            // the record carries this transaction's mark
-    std::uint64_t stamp = 0;     // resolved stamp of what is superseded
+    bool own = false;         // the record carries this transaction's mark
+    std::uint64_t stamp = 0;  // resolved stamp of what is superseded
     ErrorCode refusal{};
     bool nothing_to_do = false;  // erase of an absent record
   };
   Verdict judge(const btree::RecordView& record, Change change) const;
   Result<void> wait_for(TxnId holder, TreeId tree, Bytes key, std::uint64_t& deadline_ns);
-  Result<bool> write_record(TreeId tree, Bytes key, Bytes value, std::uint8_t flags, Change change,
-                            const Runs& extents = {});
+  Result<bool> write_record(TreeId tree, Bytes key, Bytes value, std::uint8_t flags, Change change, const Runs& extents = {});
   struct After {
     Bytes value;
     std::uint8_t flags = 0;
-    bool lock_only = false;      // the record keeps its value
-    Runs extents{};              // of a large value: their bits are set with this change
+    bool lock_only = false;  // the record keeps its value
+    Runs extents{};          // of a large value: their bits are set with this change
   };
   bool needs_entry(const btree::RecordView& own_record, Change change) const;
   std::uint64_t wait_deadline() const;
   Result<log::Credit> take_credit(std::uint64_t bytes);
-  void apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, const After& after, const Verdict& verdict, const version::Reserved& room,
-             log::Credit& credit);
+  void apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, const After& after, const Verdict& verdict,
+             const version::Reserved& room, log::Credit& credit);
   Result<bool> write_large(TreeId tree, Bytes key, Bytes value, Change change);
   Result<bool> write_extents(TreeId tree, Bytes key, const ExtentWriter& writer, Change change);
   Result<void> put_extents(TreeId tree, Bytes key, const ExtentWriter& writer);
   struct Statement {
     std::uint64_t entry_before = 0, entries_before = 0, bytes = 0;
   };
-  Result<Statement> begin_statement(Bytes key, std::uint64_t value_bytes);   // what every change of one key begins and ends with
+  Result<Statement> begin_statement(Bytes key, std::uint64_t value_bytes);  // what every change of one key begins and ends with
   Result<bool> end_statement(const Statement& statement, Result<bool> written);
   Result<void> note_garbage();
   void remember(TreeId tree, btree::LatchedLeaf& leaf, Bytes key, const version::Reserved& room, bool tombstone);
@@ -198,23 +198,23 @@ class TransactionImpl {
   Isolation isolation_ = Isolation::snapshot;
   bool read_only_ = false, durable_ = true;
   std::atomic<bool> needs_revert_{false}, lingering_{false};
-  bool keeps_marks_ = false;     // committed, but some marks are looked up in this slot
-  Lsn read_position_{};          // everything read was committed by records below (rule 15)
+  bool keeps_marks_ = false;  // committed, but some marks are looked up in this slot
+  Lsn read_position_{};       // everything read was committed by records below (rule 15)
   std::atomic<std::uint64_t> last_entry_{0};
-  std::uint64_t entries_ = 0;    // entries in the chain
-  std::uint64_t write_count_ = 0;// grows with every write: cursors notice
+  std::uint64_t entries_ = 0;      // entries in the chain
+  std::uint64_t write_count_ = 0;  // grows with every write: cursors notice
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
   version::PrivateLane lane_;
   Stream* streams_ = nullptr;
-  std::uint64_t discards_ = 0;   // Pool::data_discards() before the first write
-  char* key_memory_ = nullptr;   // for the key of the write in progress
-  Written* write_set_ = nullptr; // write_set_max of them, in the context
+  std::uint64_t discards_ = 0;    // Pool::data_discards() before the first write
+  char* key_memory_ = nullptr;    // for the key of the write in progress
+  Written* write_set_ = nullptr;  // write_set_max of them, in the context
   std::uint32_t savepoint_count_ = 0, savepoint_number_ = 0;
   SavepointMark* savepoints_ = nullptr;
   std::size_t key_memory_bytes_ = 0;
   std::uint64_t superseded_stamp_ = 0;
-  LargeValue superseded_;        // extents that the change in progress makes garbage
+  LargeValue superseded_;  // extents that the change in progress makes garbage
   std::array<char, 64> global_id_{};
   std::size_t global_id_bytes_ = 0;
 };

@@ -26,7 +26,8 @@ Result<void> ExtentWriter::begin(std::uint64_t expected) {
 
 // Takes an adjacent run, smaller ones when the file is fragmented.
 Result<void> ExtentWriter::next_extent(std::uint32_t pages) {
-  if (value_.count == extents_max) return fail(ErrorCode::no_space, "the data file is too fragmented for a value of {} bytes", value_.bytes);
+  if (value_.count == extents_max)
+    return fail(ErrorCode::no_space, "the data file is too fragmented for a value of {} bytes", value_.bytes);
   for (;; pages = std::max(pages / 2, 1u)) {
     auto run = engine_.space.reserve(pages);
     if (!run && (pages == 1 || run.error().code() != ErrorCode::no_space)) return std::unexpected(run.error());
@@ -45,13 +46,15 @@ Result<void> ExtentWriter::flush() {
   std::size_t done = 0;
   while (pages != 0) {
     if (left_in_extent_ == 0) {
-      const std::uint64_t wanted = expected_pages_ != 0 ? std::min<std::uint64_t>(expected_pages_, extent_pages_max) : std::max(next_pages_, pages);
+      const std::uint64_t wanted =
+          expected_pages_ != 0 ? std::min<std::uint64_t>(expected_pages_, extent_pages_max) : std::max(next_pages_, pages);
       PLIMSOLL_TRY(next_extent(static_cast<std::uint32_t>(wanted)));
       next_pages_ = std::min(next_pages_ * 2, extent_pages_max);
     }
     Extent& extent = value_.extent[value_.count - 1];
     const std::uint32_t now = std::min(pages, left_in_extent_);
-    PLIMSOLL_TRY(engine_.data.write(std::uint64_t{extent.first + extent.pages} * page, {buffer_.data() + done, std::size_t{now} * page}));
+    PLIMSOLL_TRY(
+        engine_.data.write(std::uint64_t{extent.first + extent.pages} * page, {buffer_.data() + done, std::size_t{now} * page}));
     extent.pages += now;
     left_in_extent_ -= now;
     pages -= now;
@@ -63,7 +66,8 @@ Result<void> ExtentWriter::flush() {
 }
 
 Result<void> ExtentWriter::write(Bytes piece) {
-  if (value_.bytes + piece.size() > value_bytes_max) return fail(ErrorCode::invalid_argument, "a value may have {} bytes at most", value_bytes_max);
+  if (value_.bytes + piece.size() > value_bytes_max)
+    return fail(ErrorCode::invalid_argument, "a value may have {} bytes at most", value_bytes_max);
   value_.crc = crc32c(value_.crc, piece);
   value_.bytes += piece.size();
   while (!piece.empty()) {
@@ -96,10 +100,12 @@ Result<void> ExtentReader::fill() {
     ++extent_;
     page_in_extent_ = 0;
   }
-  if (extent_ == value_.count) return fail(ErrorCode::corruption, "a large value of {} bytes has extents for {} only", value_.bytes, loaded_);
+  if (extent_ == value_.count)
+    return fail(ErrorCode::corruption, "a large value of {} bytes has extents for {} only", value_.bytes, loaded_);
   const Extent& extent = value_.extent[extent_];
   const auto pages = std::min<std::uint32_t>(extent.pages - page_in_extent_, static_cast<std::uint32_t>(piece_bytes / page));
-  PLIMSOLL_TRY(engine_.data.read(std::uint64_t{extent.first + page_in_extent_} * page, {buffer_.data(), std::size_t{pages} * page}));
+  PLIMSOLL_TRY(
+      engine_.data.read(std::uint64_t{extent.first + page_in_extent_} * page, {buffer_.data(), std::size_t{pages} * page}));
   page_in_extent_ += pages;
   at_ = 0;
   filled_ = static_cast<std::size_t>(std::min<std::uint64_t>(std::uint64_t{pages} * page, value_.bytes - loaded_));
@@ -162,7 +168,7 @@ Result<void> ValueWriterImpl::finish() {
 // --- the transaction's side ---
 
 Result<void> TransactionImpl::put_extents(TreeId tree, Bytes key, const ExtentWriter& writer) {
-  if (writer.value().count == 0) {   // an empty value needs no extents
+  if (writer.value().count == 0) {  // an empty value needs no extents
     PLIMSOLL_TRY(write(tree, key, {}, Change::put));
     return {};
   }
@@ -202,7 +208,8 @@ Result<void> TransactionImpl::note_garbage() {
 
 Result<void> TransactionImpl::read_whole(Found& found) {
   LargeValue value;
-  if (!LargeValue::decode({found.data, found.bytes}, value)) return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+  if (!LargeValue::decode({found.data, found.bytes}, value))
+    return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
   drop(found);
   ExtentReader reader(engine_, value);
   PLIMSOLL_TRY(reader.begin());

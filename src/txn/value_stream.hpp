@@ -1,4 +1,5 @@
-// Reading and writing one large value in pieces, within any budget. Each holds one buffer of piece_bytes, charged to Account::large_objects.
+// Reading and writing one large value in pieces, within any budget. Each holds one buffer of piece_bytes, charged to
+// Account::large_objects.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,7 @@ class ExtentWriter {
   // `expected`: the total if known, else 0.
   Result<void> begin(std::uint64_t expected);
   Result<void> write(Bytes piece);
-  Result<void> finish();                 // writes what is buffered; value() is complete
+  Result<void> finish();  // writes what is buffered; value() is complete
   const LargeValue& value() const { return value_; }
   Runs runs() const { return {std::span(value_.extent).first(value_.count), std::span(runs_).first(value_.count)}; }
 
@@ -26,7 +27,7 @@ class ExtentWriter {
   Engine& engine_;
   memory::Mapping buffer_;
   std::size_t buffered_ = 0;
-  std::uint64_t expected_pages_ = 0;     // still to come; 0: unknown
+  std::uint64_t expected_pages_ = 0;  // still to come; 0: unknown
   std::uint32_t next_pages_ = 0, left_in_extent_ = 0;
   LargeValue value_;
   std::array<storage::Reservation, extents_max> runs_;
@@ -38,7 +39,7 @@ class ExtentReader {
   ExtentReader(Engine& engine, const LargeValue& value) : engine_(engine), value_(value) {}
   Result<void> begin();
   std::uint64_t size() const { return value_.bytes; }
-  Result<std::size_t> read(std::span<char> into);   // in order; checks the CRC at the end
+  Result<std::size_t> read(std::span<char> into);  // in order; checks the CRC at the end
 
  private:
   Result<void> fill();
@@ -52,10 +53,15 @@ class ExtentReader {
 
 class ValueReaderImpl final : public Stream {
  public:
-  ValueReaderImpl(TransactionImpl& transaction, const LargeValue& value) : Stream(transaction.streams()), transaction_(transaction), reader_(transaction.engine(), value) {}
+  ValueReaderImpl(TransactionImpl& transaction, const LargeValue& value)
+      : Stream(transaction.streams()), transaction_(transaction), reader_(transaction.engine(), value) {}
   // A value that lies in its record is read from a copy in the context.
   ValueReaderImpl(TransactionImpl& transaction, Bytes small)
-      : Stream(transaction.streams()), transaction_(transaction), reader_(transaction.engine(), {}), small_(small), is_small_(true) {}
+      : Stream(transaction.streams()),
+        transaction_(transaction),
+        reader_(transaction.engine(), {}),
+        small_(small),
+        is_small_(true) {}
   static void close(ValueReaderImpl* reader);
   Result<void> begin() { return is_small_ ? Result<void>{} : reader_.begin(); }
   std::uint64_t size() const { return is_small_ ? small_.size() : reader_.size(); }
@@ -71,7 +77,8 @@ class ValueReaderImpl final : public Stream {
 
 class ValueWriterImpl final : public Stream {
  public:
-  ValueWriterImpl(TransactionImpl& transaction, TreeId tree) : Stream(transaction.streams()), transaction_(transaction), tree_(tree), writer_(transaction.engine()) {}
+  ValueWriterImpl(TransactionImpl& transaction, TreeId tree)
+      : Stream(transaction.streams()), transaction_(transaction), tree_(tree), writer_(transaction.engine()) {}
   static void close(ValueWriterImpl* writer);
   Result<void> begin(Bytes key);
   Result<void> write(Bytes piece) { return writer_.write(piece); }

@@ -1,5 +1,5 @@
-// Writes: find the leaf -> take version room and log credit -> latch the leaf -> judge what is there -> version entry, log record, record.
-// Nothing blocks or fails between latching and the change (D7: credits before latches).
+// Writes: find the leaf -> take version room and log credit -> latch the leaf -> judge what is there -> version entry, log record,
+// record. Nothing blocks or fails between latching and the change (D7: credits before latches).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -22,7 +22,8 @@ bool deleted(const btree::RecordView& record) { return (record.flags & btree::fl
 std::string printable(Bytes key) {
   constexpr std::size_t shown_max = 40;
   std::string text;
-  for (const char c : key.substr(0, shown_max)) text += c >= ' ' && c <= '~' ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+  for (const char c : key.substr(0, shown_max))
+    text += c >= ' ' && c <= '~' ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
   return key.size() > shown_max ? text + "..." : text;
 }
 
@@ -34,9 +35,11 @@ Error TransactionImpl::conflict(TreeId tree, Bytes key, std::string_view why) co
 
 Result<void> TransactionImpl::check_writable(Bytes key) const {
   if (read_only_) return fail(ErrorCode::read_only, "transaction {} is read-only", id_.value);
-  if (engine_.log.failed()) return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
+  if (engine_.log.failed())
+    return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
   const std::size_t most = btree::key_bytes_max(engine_.pool.page_bytes());
-  if (key.empty() || key.size() > most) return fail(ErrorCode::invalid_argument, "key of {} bytes: 1 to {} are allowed", key.size(), most);
+  if (key.empty() || key.size() > most)
+    return fail(ErrorCode::invalid_argument, "key of {} bytes: 1 to {} are allowed", key.size(), most);
   return {};
 }
 
@@ -67,8 +70,8 @@ TransactionImpl::Verdict TransactionImpl::judge(const btree::RecordView& record,
   return verdict;
 }
 
-// A second change by the same transaction makes no entry, unless a savepoint could ask for the state between, a tombstone must be known
-// to the collector, or a large value's extents must not be lost.
+// A second change by the same transaction makes no entry, unless a savepoint could ask for the state between, a tombstone must be
+// known to the collector, or a large value's extents must not be lost.
 bool TransactionImpl::needs_entry(const btree::RecordView& own_record, Change change) const {
   return savepoint_count_ != 0 || (own_record.flags & btree::flag_large) != 0 || (change == Change::erase && !deleted(own_record));
 }
@@ -117,9 +120,10 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
     const bool own = seen && view_.own_mark != 0 && seen.stamp() == view_.own_mark;
     const bool with_entry = !own || needs_entry(seen, change);
     const auto entry_bytes = static_cast<std::uint16_t>(version::entry_bytes(key.size(), before));
-    if (entry_bytes + storage::page_header_bytes > engine_.pool.page_bytes()) continue;   // a torn read
+    if (entry_bytes + storage::page_header_bytes > engine_.pool.page_bytes()) continue;  // a torn read
     // A hot key: the version about to be superseded can only be judged by snapshots as of now.
-    if (with_entry && seen && seen.previous() != 0 && seen.stamp() > engine_.registry.snapshots().horizon()) engine_.registry.refresh_if_cheap();
+    if (with_entry && seen && seen.previous() != 0 && seen.stamp() > engine_.registry.snapshots().horizon())
+      engine_.registry.refresh_if_cheap();
     if (room.bytes != (with_entry ? entry_bytes : 0)) drop_room();
     if (with_entry && room.address == 0) {
       auto taken = engine_.versions.reserve(entry_bytes, entries_ >= write_set_max ? &lane_ : nullptr);
@@ -144,11 +148,11 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
         drop_room();
         return std::unexpected(roomy.error());
       }
-      continue;   // the room is there now; start over with credit in hand
+      continue;  // the room is there now; start over with credit in hand
     }
     const Verdict verdict = judge(leaf.record(), change);
     if (verdict.kind == Verdict::Kind::go && !verdict.nothing_to_do) {
-      PLIMSOLL_CHECK(verdict.own == own);   // nothing has changed since it was looked at
+      PLIMSOLL_CHECK(verdict.own == own);  // nothing has changed since it was looked at
       apply(leaf, tree, key, {value, flags, change == Change::lock, extents}, verdict, room, *credit);
       return true;
     }
@@ -197,7 +201,7 @@ void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, co
   update.leaf_before_lsn = leaf.page().lsn().value;
   update.after_stamp = registry::mark_of(id_);
   update.key = key;
-  std::array<char, std::max(storage::page_bytes_max / 4, LargeValue::descriptor_max)> same;   // a locked record keeps its value
+  std::array<char, std::max(storage::page_bytes_max / 4, LargeValue::descriptor_max)> same;  // a locked record keeps its value
   update.after = after.lock_only ? same_value(record, same) : after.value;
   update.after_flags = flags;
   storage::ExclusivePage version_page;
@@ -256,8 +260,9 @@ void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, co
 void TransactionImpl::remember(TreeId tree, btree::LatchedLeaf& leaf, Bytes key, const version::Reserved& room, bool tombstone) {
   if (entries_ < write_set_max) {
     Written& written = write_set_[entries_];
-    written = {room.address, tree.value, storage::page_of(leaf.page().key()), leaf.page().frame(), static_cast<std::uint16_t>(key.size()), tombstone,
-               key_memory_};
+    written = {
+        room.address, tree.value, storage::page_of(leaf.page().key()), leaf.page().frame(), static_cast<std::uint16_t>(key.size()),
+        tombstone,    key_memory_};
     std::memcpy(written.key, key.data(), key.size());
     key_memory_ = nullptr;
   }
@@ -285,15 +290,17 @@ Result<void> TransactionImpl::prepare_to_remember(Bytes key) {
 Result<bool> TransactionImpl::write(TreeId tree, Bytes key, Bytes value, Change change) {
   PLIMSOLL_ASSIGN(const Statement statement, begin_statement(key, value.size()));
   const bool large = btree::record_bytes(key.size(), value.size()) > btree::record_bytes_max(engine_.pool.page_bytes());
-  return end_statement(statement, large ? write_large(tree, key, value, change)
-                                        : write_record(tree, key, value, change == Change::erase ? btree::flag_deleted : 0, change));
+  return end_statement(statement, large
+                                      ? write_large(tree, key, value, change)
+                                      : write_record(tree, key, value, change == Change::erase ? btree::flag_deleted : 0, change));
 }
 
 Result<TransactionImpl::Statement> TransactionImpl::begin_statement(Bytes key, std::uint64_t value_bytes) {
   PLIMSOLL_TRY(check_writable(key));
   const Statement statement{last_entry(), entries_, key.size() + value_bytes};
   if (written_bytes_max_ != 0 && written_bytes_ + statement.bytes > written_bytes_max_)
-    return fail(ErrorCode::memory_budget_exceeded, "transaction {} may write {} bytes and has written {}", id_.value, written_bytes_max_, written_bytes_);
+    return fail(ErrorCode::memory_budget_exceeded, "transaction {} may write {} bytes and has written {}", id_.value,
+                written_bytes_max_, written_bytes_);
   statement_snapshot();
   PLIMSOLL_TRY(prepare_to_remember(key));
   superseded_.count = 0;
@@ -322,7 +329,7 @@ Result<std::uint64_t> TransactionImpl::erase_range(TreeId tree, const Range& ran
   PLIMSOLL_ASSIGN(const Savepoint before, savepoint());
   std::uint64_t erased = 0;
   const auto all = [&]() -> Result<void> {
-    PLIMSOLL_ASSIGN(CursorImpl* cursor, open_cursor(tree, range, Direction::forward));
+    PLIMSOLL_ASSIGN(CursorImpl * cursor, open_cursor(tree, range, Direction::forward));
     const std::unique_ptr<CursorImpl, void (*)(CursorImpl*)> closer(cursor, CursorImpl::close);
     for (;;) {
       PLIMSOLL_ASSIGN(const bool more, cursor->next());

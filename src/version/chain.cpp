@@ -7,7 +7,7 @@ namespace plimsoll::version {
 
 namespace {
 
-constexpr std::uint64_t undecided = ~std::uint64_t{0};   // the end of a version whose successor has not committed
+constexpr std::uint64_t undecided = ~std::uint64_t{0};  // the end of a version whose successor has not committed
 constexpr int touch_steps_max = 4;
 
 }  // namespace
@@ -29,7 +29,7 @@ Chains::Step Chains::look(std::uint64_t address, std::uint64_t until) {
   step.garbage = until != undecided && (entry.absent() || step.intermediate || registry_.snapshots().garbage(entry.stamp, until));
   if (step.garbage) {
     add_flags(page.bytes(), offset_of(address), entry_dead);
-    page.will_change(log_.end());   // it must not be counted twice after eviction
+    page.will_change(log_.end());  // it must not be counted twice after eviction
     store_.dead(address, entry.bytes);
   }
   return step;
@@ -53,13 +53,13 @@ std::uint64_t Chains::prune_below(std::uint64_t stamp, std::uint64_t previous) {
 void Chains::set_pointer(btree::LatchedLeaf& leaf, std::uint64_t holder, std::uint64_t to) {
   if (holder == 0) {
     leaf.page().will_change(log_.end());
-    leaf.page().raise_flush_limit(log_.end());   // what was unlinked belongs to a commit that must be durable first
+    leaf.page().raise_flush_limit(log_.end());  // what was unlinked belongs to a commit that must be durable first
     leaf.set_header(leaf.record().stamp(), to);
     return;
   }
   leaf.page().hint_changed();
   storage::ExclusivePage page = pool_.latch_resident(page_of(holder));
-  PLIMSOLL_CHECK(page);   // pinned
+  PLIMSOLL_CHECK(page);  // pinned
   page.will_change(log_.end());
   page.raise_flush_limit(log_.end());
   set_previous(page.bytes(), offset_of(holder), to);
@@ -70,7 +70,7 @@ void Chains::move_entry(std::uint64_t from, const Reserved& to, std::uint64_t un
   std::uint16_t bytes = 0;
   {
     storage::ExclusivePage page = pool_.latch_resident(page_of(from));
-    PLIMSOLL_CHECK(page);   // pinned by the caller
+    PLIMSOLL_CHECK(page);  // pinned by the caller
     bytes = read_entry(page.bytes(), pool_.page_bytes(), offset_of(from)).bytes;
     PLIMSOLL_CHECK(bytes == to.bytes && storage::page_header_bytes + bytes <= sizeof copy);
     page_read(copy + storage::page_header_bytes, page.bytes() + offset_of(from), bytes);
@@ -98,7 +98,7 @@ Chains::Swept Chains::sweep(btree::LatchedLeaf& leaf, std::uint64_t move, const 
     const Step version = look(address, until);
     if (version.ended) break;
     if (!version.resident) return {false, page_of(address), swept.moved, swept.kept};
-    const bool undo = until == undecided;   // entries of an unfinished transaction stay where they are
+    const bool undo = until == undecided;  // entries of an unfinished transaction stay where they are
     if (version.garbage) {
       set_pointer(leaf, holder, version.previous);
     } else {

@@ -11,7 +11,7 @@ namespace plimsoll::version {
 
 namespace {
 
-constexpr std::uint64_t purge_deadline_ns = 0;   // housekeeping never waits for log space
+constexpr std::uint64_t purge_deadline_ns = 0;  // housekeeping never waits for log space
 
 // A private copy of an entry's identity, so that no page is held while its leaf is looked for.
 struct EntryCopy {
@@ -25,7 +25,8 @@ bool Collector::run() {
   if (!mutex_.try_lock()) return false;
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
-  // A sweep looks at every live entry: it is worth it when their number has grown by an eighth since the last one, or when snapshots have ended.
+  // A sweep looks at every live entry: it is worth it when their number has grown by an eighth since the last one, or when
+  // snapshots have ended.
   const std::uint64_t live = store_.live_entries(), points = registry_.snapshots().size(), oldest = registry_.snapshots().oldest();
   constexpr std::uint64_t slack = 64;
   const bool sweep = live > slack && (live > live_after_sweep_ + live_after_sweep_ / 8 + slack || points < points_at_sweep_);
@@ -46,7 +47,8 @@ bool Collector::collect_segment(SegmentIndex index, bool sweep) {
   const bool all_old = segment.newest_end.load(std::memory_order_acquire) <= registry_.snapshots().oldest();
   if (!all_old && sweep && segment.live_bytes.load(std::memory_order_acquire) != 0 && !sweep_segment(index)) return false;
   if (!all_old && segment.live_bytes.load(std::memory_order_acquire) != 0) return false;
-  if (!all_old && !sweep && segment.tombstones.load(std::memory_order_acquire) != 0) return false;   // too young to be purged, most likely
+  if (!all_old && !sweep && segment.tombstones.load(std::memory_order_acquire) != 0)
+    return false;  // too young to be purged, most likely
   if (segment.tombstones.load(std::memory_order_acquire) != 0 && !purge_tombstones(index)) return false;
   store_.free_segment(index);
   return true;
@@ -109,7 +111,8 @@ Result<bool> Collector::purge(TreeId tree, Bytes key) {
   if (!leaf) return std::unexpected(leaf.error());
   if (!leaf->found() || (leaf->record().flags & btree::flag_deleted) == 0) return false;
   const auto stamp = resolve(registry_, leaf->record().stamp());
-  if (stamp.kind != Resolved::Kind::timestamp) return fail(ErrorCode::busy, "a running transaction has changed the deleted record");   // it may bring it back
+  if (stamp.kind != Resolved::Kind::timestamp)
+    return fail(ErrorCode::busy, "a running transaction has changed the deleted record");  // it may bring it back
   // Older snapshots need the tombstone for what lies below it; writers among them, to notice that the key was changed.
   const registry::SnapshotSet& snapshots = registry_.snapshots();
   if (stamp.timestamp > snapshots.oldest() && (stamp.timestamp > snapshots.oldest_writer() || leaf->record().previous() != 0)) {
@@ -118,7 +121,8 @@ Result<bool> Collector::purge(TreeId tree, Bytes key) {
     leaf->page().will_change(log_.end());
     leaf->page().raise_flush_limit(log_.end());
     leaf->set_header(leaf->record().stamp(), below);
-    if (below != 0 || stamp.timestamp > snapshots.oldest_writer()) return fail(ErrorCode::busy, "an older snapshot sees what was deleted");
+    if (below != 0 || stamp.timestamp > snapshots.oldest_writer())
+      return fail(ErrorCode::busy, "an older snapshot sees what was deleted");
   }
   btree::StructureChange change(log_, *credit, payload);
   change.begin(leaf->page());
@@ -143,7 +147,7 @@ Result<void> Collector::forget(TreeId tree) {
       auto page = pool_.latch(page_of(address));
       if (!page) return false;
       page->will_change(log_.end());
-      add_flags(page->bytes(), offset_of(address), entry_forgotten);   // uncounted with its segment, which is all old soon
+      add_flags(page->bytes(), offset_of(address), entry_forgotten);  // uncounted with its segment, which is all old soon
       return true;
     });
     if (!done) return fail(ErrorCode::io_error, "the versions of tree {} cannot be read", tree.value);

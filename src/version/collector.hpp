@@ -1,6 +1,7 @@
-// Collects versions that no admissible snapshot can see (D6). A round refreshes the snapshot set, evicts the commit table, frees segments that
-// are garbage as a whole, and, when enough may be won, sweeps the others entry by entry: chains are pruned, and what survives in a sparse
-// segment moves to a fresh one. Before a segment goes, the tombstones whose only witnesses are in it are purged from their leaves.
+// Collects versions that no admissible snapshot can see (D6). A round refreshes the snapshot set, evicts the commit table, frees
+// segments that are garbage as a whole, and, when enough may be won, sweeps the others entry by entry: chains are pruned, and what
+// survives in a sparse segment moves to a fresh one. Before a segment goes, the tombstones whose only witnesses are in it are
+// purged from their leaves.
 //
 // One round at a time; rounds are started by the background thread and by writers who have produced enough.
 #pragma once
@@ -44,8 +45,8 @@ class Collector {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::uint64_t live_after_sweep_ = 0;    // entries that the last sweep left
-  std::size_t points_at_sweep_ = 0;       // of the last round
+  std::uint64_t live_after_sweep_ = 0;  // entries that the last sweep left
+  std::size_t points_at_sweep_ = 0;     // of the last round
 };
 
 }  // namespace plimsoll::version

@@ -9,8 +9,10 @@ Entry read_entry(const char* page, std::uint32_t page_bytes, std::uint32_t offse
   if (offset < storage::page_header_bytes || offset % 8 != 0 || offset + entry_header_bytes > page_bytes) return entry;
   const char* at = page + offset;
   const auto bytes = page_load<std::uint16_t>(at + at_entry::bytes);
-  const auto key_bytes = page_load<std::uint16_t>(at + at_entry::key_bytes), value_bytes = page_load<std::uint16_t>(at + at_entry::value_bytes);
-  if (bytes < entry_header_bytes || bytes % 8 != 0 || offset + bytes > page_bytes || entry_bytes(key_bytes, value_bytes) > bytes) return entry;
+  const auto key_bytes = page_load<std::uint16_t>(at + at_entry::key_bytes),
+             value_bytes = page_load<std::uint16_t>(at + at_entry::value_bytes);
+  if (bytes < entry_header_bytes || bytes % 8 != 0 || offset + bytes > page_bytes || entry_bytes(key_bytes, value_bytes) > bytes)
+    return entry;
   entry.writer = TxnId{page_load<std::uint64_t>(at + at_entry::writer)};
   entry.previous_entry = page_load<std::uint64_t>(at + at_entry::previous_entry);
   entry.stamp = page_load<std::uint64_t>(at + at_entry::stamp);

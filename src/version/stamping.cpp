@@ -9,7 +9,7 @@ std::size_t stamp_leaf(char* leaf, const registry::Registry& registry) {
   if (storage::kind_of(leaf) != storage::PageKind::node || page_load<std::uint8_t>(leaf + storage::at::level) != 0) return 0;
   std::size_t stamped = 0;
   const std::uint16_t count = btree::record_count(leaf);
-  std::uint64_t last_mark = 0, last_timestamp = 0;   // neighbours often have one writer
+  std::uint64_t last_mark = 0, last_timestamp = 0;  // neighbours often have one writer
   for (std::uint16_t i = 0; i < count; ++i) {
     const btree::RecordView record = btree::record_at(leaf, i);
     const std::uint64_t stamp = record.stamp();

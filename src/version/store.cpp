@@ -16,7 +16,7 @@ Result<std::unique_ptr<Store>> Store::open(storage::Pool& pool, memory::PageProv
   PLIMSOLL_CHECK(incarnation != storage::data_file);
   std::unique_ptr<Store> store(new Store(pool, log, metrics));
   store->incarnation_ = incarnation;
-  constexpr std::size_t table_bytes_max = std::size_t{1} << 30;   // addresses only: 2^24 segments, 1 TiB of versions at 8 KiB pages
+  constexpr std::size_t table_bytes_max = std::size_t{1} << 30;  // addresses only: 2^24 segments, 1 TiB of versions at 8 KiB pages
   PLIMSOLL_ASSIGN(store->arena_,
                   provider.reserve(memory::Account::versions, provider.chunk_bytes(), table_bytes_max / provider.chunk_bytes()));
   return store;
@@ -35,7 +35,8 @@ Result<SegmentIndex> Store::take_segment() {
     index = segments_high_.load(std::memory_order_relaxed);
     const std::size_t needed = (std::size_t{index} + 1) * sizeof(Segment);
     if (needed > chunks_ * arena_.chunk_bytes()) {
-      if (chunks_ == arena_.chunks()) return fail(ErrorCode::memory_budget_exceeded, "the version store has reached its largest size");
+      if (chunks_ == arena_.chunks())
+        return fail(ErrorCode::memory_budget_exceeded, "the version store has reached its largest size");
       PLIMSOLL_TRY(arena_.commit(chunks_));
       ++chunks_;
     }
@@ -43,7 +44,8 @@ Result<SegmentIndex> Store::take_segment() {
     segments_high_.store(index + 1, std::memory_order_release);
   }
   Segment& taken = segment(index);
-  PLIMSOLL_CHECK(taken.state.load() == static_cast<std::uint8_t>(SegmentState::free) && taken.live_bytes.load() == 0 && taken.unfinished.load() == 0);
+  PLIMSOLL_CHECK(taken.state.load() == static_cast<std::uint8_t>(SegmentState::free) && taken.live_bytes.load() == 0 &&
+                 taken.unfinished.load() == 0);
   taken.newest_end.store(0);
   taken.tombstones.store(0);
   taken.filled_bytes.store(0);
@@ -79,8 +81,8 @@ Result<void> Store::next_page(PrivateLane& lane) {
   pool_.pin(page);
   lane.frame = page.frame();
   lane.offset = storage::page_header_bytes;
-  page.will_change(log_.end());   // it must come back from the file even if no entry is ever filled in
-  page.raise_flush_limit(log_.end());   // rule 11: what made the space free must be durable before it is written over
+  page.will_change(log_.end());        // it must come back from the file even if no entry is ever filled in
+  page.raise_flush_limit(log_.end());  // rule 11: what made the space free must be durable before it is written over
   pages_in_use_.fetch_add(1, std::memory_order_relaxed);
   metrics_.add(Counter::version_pages_allocated);
   return {};
@@ -100,7 +102,7 @@ Result<Reserved> Store::reserve_in(PrivateLane& lane, std::uint16_t bytes) {
   page.hint_changed();
   segment(lane.current).unfinished.fetch_add(1, std::memory_order_acq_rel);
   segment(lane.current).filled_bytes.fetch_add(bytes, std::memory_order_relaxed);
-  pool_.pin(page);   // until filled or cancelled
+  pool_.pin(page);  // until filled or cancelled
   lane.offset += bytes;
   return reserved;
 }
@@ -122,7 +124,7 @@ void Store::cancel(const Reserved& reserved) {
 
 ExclusivePage Store::latch(const Reserved& reserved) {
   ExclusivePage page = pool_.latch_resident(page_of(reserved.address));
-  PLIMSOLL_CHECK(page && page.frame() == reserved.frame);   // pinned since reserve()
+  PLIMSOLL_CHECK(page && page.frame() == reserved.frame);  // pinned since reserve()
   return page;
 }
 
@@ -156,7 +158,8 @@ void Store::finish(std::uint64_t address, std::uint64_t end, bool tombstone) {
 void Store::close_lane(PrivateLane& lane) {
   if (lane.frame != storage::no_frame) pool_.unpin(lane.frame);
   lane.frame = storage::no_frame;
-  if (lane.current != no_segment) segment(lane.current).state.store(static_cast<std::uint8_t>(SegmentState::closed), std::memory_order_release);
+  if (lane.current != no_segment)
+    segment(lane.current).state.store(static_cast<std::uint8_t>(SegmentState::closed), std::memory_order_release);
 }
 
 void Store::finish_lane(PrivateLane& lane, std::uint64_t end, bool reverted) {
@@ -164,7 +167,8 @@ void Store::finish_lane(PrivateLane& lane, std::uint64_t end, bool reverted) {
     Segment& of = segment(index);
     const SegmentIndex next = of.next;
     raise(of.newest_end, end);
-    if (!reverted) of.tombstones.fetch_add(1, std::memory_order_relaxed);   // not counted one by one: looked through before it is freed
+    if (!reverted)
+      of.tombstones.fetch_add(1, std::memory_order_relaxed);  // not counted one by one: looked through before it is freed
     of.next = no_segment;
     of.unfinished.store(0, std::memory_order_release);
     index = next;
@@ -184,9 +188,10 @@ void Store::dead(std::uint64_t address, std::uint16_t bytes) {
 
 void Store::retire_lanes(std::uint64_t oldest) {
   for (Lane& lane : lanes_) {
-    if (!lane.mutex.try_lock()) continue;   // in use right now
+    if (!lane.mutex.try_lock()) continue;  // in use right now
     const SegmentIndex current = lane.at.current;
-    if (current != no_segment && segment(current).unfinished.load(std::memory_order_acquire) == 0 && segment(current).newest_end.load() <= oldest) {
+    if (current != no_segment && segment(current).unfinished.load(std::memory_order_acquire) == 0 &&
+        segment(current).newest_end.load() <= oldest) {
       close_lane(lane.at);
       lane.at = {};
     }
@@ -204,7 +209,8 @@ void Store::free_segment(SegmentIndex index) {
   Segment& freed = segment(index);
   PLIMSOLL_CHECK(freed.state.load() == static_cast<std::uint8_t>(SegmentState::closed) && freed.unfinished.load() == 0);
   for (std::uint32_t page = 0; page < freed.pages_used; ++page)
-    if (ExclusivePage resident = pool_.latch_resident(storage::page_key(incarnation_, index * segment_pages + page))) pool_.discard(std::move(resident));
+    if (ExclusivePage resident = pool_.latch_resident(storage::page_key(incarnation_, index * segment_pages + page)))
+      pool_.discard(std::move(resident));
   live_bytes_.fetch_sub(freed.live_bytes.exchange(0), std::memory_order_relaxed);
   live_entries_.fetch_sub(freed.live_entries.exchange(0), std::memory_order_relaxed);
   pages_in_use_.fetch_sub(freed.pages_used, std::memory_order_relaxed);

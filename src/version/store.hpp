@@ -1,15 +1,16 @@
 // The version store (D4, D6): version pages in segments of a scratch file, one file an incarnation (each open starts a new one).
 //
-// A segment is 8 adjacent pages. Segments are filled by lanes; a lane belongs to a few threads, or to one big transaction alone. For each
-// segment the store keeps: live bytes (entries not yet found garbage), unfinished entries (of transactions that have neither committed nor been
-// reverted), and the range of timestamps at which its versions end. A segment is freed when nothing in it is unfinished and either no live
-// byte is left or every version in it ended at or before the oldest admissible snapshot (pointers into it are then never followed again:
-// walkers stop at the first stamp that old).
+// A segment is 8 adjacent pages. Segments are filled by lanes; a lane belongs to a few threads, or to one big transaction alone.
+// For each segment the store keeps: live bytes (entries not yet found garbage), unfinished entries (of transactions that have
+// neither committed nor been reverted), and the range of timestamps at which its versions end. A segment is freed when nothing in
+// it is unfinished and either no live byte is left or every version in it ended at or before the oldest admissible snapshot
+// (pointers into it are then never followed again: walkers stop at the first stamp that old).
 //
-// Life of an entry: reserve() before latches carves its bytes out of a lane's page (a hole) -> fill() under the leaf latch and the version
-// page's latch -> commit: finish() -> dead(), once, when it is unlinked or reverted, or with its whole segment.
+// Life of an entry: reserve() before latches carves its bytes out of a lane's page (a hole) -> fill() under the leaf latch and the
+// version page's latch -> commit: finish() -> dead(), once, when it is unlinked or reverted, or with its whole segment.
 //
-// Thread-safe. Owns the version file of this incarnation; older ones are read-only guests of the pool, removed when their losers are reverted.
+// Thread-safe. Owns the version file of this incarnation; older ones are read-only guests of the pool, removed when their losers
+// are reverted.
 #pragma once
 
 #include <array>
@@ -31,14 +32,14 @@ inline constexpr SegmentIndex no_segment = 0xFFFFFFFF;
 
 struct Segment {
   std::atomic<std::uint32_t> live_bytes{0};
-  std::atomic<std::uint32_t> unfinished{0};     // entries; also reservations not yet filled
+  std::atomic<std::uint32_t> unfinished{0};  // entries; also reservations not yet filled
   std::atomic<std::uint32_t> live_entries{0};
-  std::atomic<std::uint64_t> newest_end{0};     // largest timestamp at which a version in it ended
-  std::atomic<std::uint32_t> tombstones{0};     // entries whose change was an erase
+  std::atomic<std::uint64_t> newest_end{0};  // largest timestamp at which a version in it ended
+  std::atomic<std::uint32_t> tombstones{0};  // entries whose change was an erase
   std::atomic<std::uint32_t> filled_bytes{0};
-  std::atomic<std::uint8_t> state{0};           // free, open, closed
+  std::atomic<std::uint8_t> state{0};  // free, open, closed
   std::uint8_t pages_used = 0;
-  SegmentIndex next = no_segment;               // of a big transaction's chain, or of the free list
+  SegmentIndex next = no_segment;  // of a big transaction's chain, or of the free list
 };
 enum class SegmentState : std::uint8_t { free = 0, open = 1, closed = 2 };
 
@@ -58,8 +59,8 @@ struct PrivateLane {
 
 class Store {
  public:
-  static Result<std::unique_ptr<Store>> open(storage::Pool& pool, memory::PageProvider& provider, log::Log& log,
-                                             Metrics& metrics, std::uint16_t incarnation);
+  static Result<std::unique_ptr<Store>> open(storage::Pool& pool, memory::PageProvider& provider, log::Log& log, Metrics& metrics,
+                                             std::uint16_t incarnation);
   ~Store();
 
   std::uint16_t incarnation() const { return incarnation_; }
@@ -67,9 +68,10 @@ class Store {
 
   // Room for an entry of `bytes`; takes a frame when a page is full. No latch may be held.
   Result<Reserved> reserve(std::uint16_t bytes, PrivateLane* lane);
-  // The latched page of a reservation (resident: it is pinned while its lane is on it, and latched by frame otherwise only if still there).
+  // The latched page of a reservation (resident: it is pinned while its lane is on it, and latched by frame otherwise only if still
+  // there).
   storage::ExclusivePage latch(const Reserved& reserved);
-  void cancel(const Reserved& reserved);   // not filled: the hole stays
+  void cancel(const Reserved& reserved);  // not filled: the hole stays
   // Writes the entry into its reservation; the caller has latched the page, and sets its LSN.
   void fill(storage::ExclusivePage& page, const Reserved& reserved, const Entry& entry);
 
@@ -86,12 +88,16 @@ class Store {
   bool ours(std::uint64_t address) const { return incarnation_of(address) == incarnation_; }
 
   // --- for the collector ---
-  // Closes the shared lanes' segments in which nothing is unfinished and no version ended after `oldest`, so that they can be collected.
+  // Closes the shared lanes' segments in which nothing is unfinished and no version ended after `oldest`, so that they can be
+  // collected.
   void retire_lanes(std::uint64_t oldest);
   std::uint32_t segments() const { return segments_high_.load(std::memory_order_acquire); }
-  Segment& segment(SegmentIndex index) const { return *reinterpret_cast<Segment*>(arena_.chunk(0) + std::size_t{index} * sizeof(Segment)); }
+  Segment& segment(SegmentIndex index) const {
+    return *reinterpret_cast<Segment*>(arena_.chunk(0) + std::size_t{index} * sizeof(Segment));
+  }
   SegmentIndex segment_of(std::uint64_t address) const { return storage::page_of(page_of(address)) / segment_pages; }
-  // Gives the segment back; the caller has made sure that nothing refers to it. Its resident pages are discarded (their words grow).
+  // Gives the segment back; the caller has made sure that nothing refers to it. Its resident pages are discarded (their words
+  // grow).
   void free_segment(SegmentIndex index);
   std::uint64_t pages_in_use() const { return pages_in_use_.load(std::memory_order_relaxed); }
   std::uint64_t live_bytes() const { return live_bytes_.load(std::memory_order_relaxed); }
@@ -112,10 +118,10 @@ class Store {
   log::Log& log_;
   Metrics& metrics_;
   std::uint16_t incarnation_ = 0;
-  memory::ChunkArena arena_;               // the segment table
+  memory::ChunkArena arena_;  // the segment table
   std::size_t chunks_ = 0;
   std::atomic<std::uint32_t> segments_high_{0};
-  Mutex table_mutex_{LatchRank::commit};   // the free list and the table's growth
+  Mutex table_mutex_{LatchRank::commit};  // the free list and the table's growth
   SegmentIndex free_list_ = no_segment;
   std::array<Lane, lanes_max> lanes_;
   std::atomic<std::uint64_t> pages_in_use_{0}, live_bytes_{0}, live_entries_{0};

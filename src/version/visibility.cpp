@@ -15,7 +15,7 @@ bool View::sees_mark(std::uint64_t stamp) const {
       case Outcome::Kind::prepared:
       case Outcome::Kind::aborted: return false;
       case Outcome::Kind::pending:
-        if (read_only) return false;   // rule 4: its timestamp will be above the read-only horizon
+        if (read_only) return false;  // rule 4: its timestamp will be above the read-only horizon
         backoff.pause();
     }
   }

@@ -43,8 +43,8 @@ inline std::string match(Database& db, const Legal& legal, State& found) {
     if (n == legal.events.size()) break;
     candidate.apply(legal.events[n]);
   }
-  return fmt::format("no prefix of {} to {} events fits; with the shortest: {}; with the longest: {}", legal.least, legal.events.size(), first,
-                     difference(candidate, *read));
+  return fmt::format("no prefix of {} to {} events fits; with the shortest: {}; with the longest: {}", legal.least,
+                     legal.events.size(), first, difference(candidate, *read));
 }
 
 struct CrashTally {
@@ -104,7 +104,8 @@ class CrashRun {
         Opened store(*this, disk);
         if (!store.db && disk.powered()) return fmt::format("open at depth {}: {}", depth, store.db.error().message());
         if (store.db && disk.powered())
-          if (std::string wrong = settle(*store.db, legal); !wrong.empty() && disk.powered()) return fmt::format("depth {}: {}", depth, wrong);
+          if (std::string wrong = settle(*store.db, legal); !wrong.empty() && disk.powered())
+            return fmt::format("depth {}: {}", depth, wrong);
         tally_.rare.add(store.db ? "crashes after recovery" : "crashes during recovery");
       }
       disk.crash(random_);

@@ -1,5 +1,6 @@
 // Thousands of stores that lost power: nothing acknowledged is lost, nothing half done shows, whatever the moment and whatever the
 // disk made of the writes in flight (crash_run.hpp). PLIMSOLL_TEST_SEED runs one seed only, PLIMSOLL_TEST_SCALE multiplies.
+// ctest-labels: long crash
 // ctest-timeout: 900
 #include <gtest/gtest.h>
 
@@ -54,7 +55,8 @@ CrashSettings bigger_than_memory() {
 }
 
 // Prints what was met; what should have been and was not is a failure.
-void expect_met(const CrashTally& tally, const char* title, const std::vector<std::string>& must_happen, std::uint64_t states_least) {
+void expect_met(const CrashTally& tally, const char* title, const std::vector<std::string>& must_happen,
+                std::uint64_t states_least) {
   tally.rare.print(title);
   std::printf("%s: %zu distinct crash states, %zu of them with writes lost, torn or reordered\n", title, tally.states.size(),
               tally.damaged_states.size());
@@ -69,23 +71,25 @@ TEST(CrashStatesTest, TinyStores) {
   CrashTally tally;
   run_seeds("tiny", tiny(), 1, scaled(330), tally);
   expect_met(tally, "tiny stores",
-             {"checkpoints", "torn_pages_repaired", "records_reverted", "recoveries", "losers_reverted", "prepared recovered", "records_redone",
-              "crashes during recovery", "crashes after recovery", "writes lost", "writes torn", "writes reordered", "resizes lost",
-              "names lost", "tables dropped", "large_values_written", "transactions prepared", "asynchronous commits", "versions_pruned"},
+             {"checkpoints", "torn_pages_repaired", "records_reverted", "recoveries", "losers_reverted", "prepared recovered",
+              "records_redone", "crashes during recovery", "crashes after recovery", "writes lost", "writes torn",
+              "writes reordered", "resizes lost", "names lost", "tables dropped", "large_values_written", "transactions prepared",
+              "asynchronous commits", "versions_pruned"},
              scaled(16'000));
 }
 
 TEST(CrashStatesTest, StoresOfLargeValues) {
   CrashTally tally;
   run_seeds("large values", large_values(), 10'001, scaled(60), tally);
-  expect_met(tally, "large values", {"large_values_written", "losers_reverted", "tables dropped", "torn_pages_repaired", "records_redone"},
-             scaled(2'500));
+  expect_met(tally, "large values",
+             {"large_values_written", "losers_reverted", "tables dropped", "torn_pages_repaired", "records_redone"}, scaled(2'500));
 }
 
 TEST(CrashStatesTest, TreesThatGrowAndShrink) {
   CrashTally tally;
   run_seeds("trees", busy(), 20'001, scaled(60), tally);
-  expect_met(tally, "trees", {"tree_splits", "tree_merges", "torn_pages_repaired", "losers_reverted", "version_pages_freed", "records_purged"},
+  expect_met(tally, "trees",
+             {"tree_splits", "tree_merges", "torn_pages_repaired", "losers_reverted", "version_pages_freed", "records_purged"},
              scaled(2'500));
 }
 

@@ -1,6 +1,6 @@
-// Every call of the file system fails once, in a small life of a store: nothing acknowledged is lost, the errors say what happened, and
-// the store either goes on or says that it is read-only. Then full disks, which pass.
-// ctest-timeout: 600
+// Every call of the file system fails once, in a small life of a store: nothing acknowledged is lost, the errors say what happened,
+// and the store either goes on or says that it is read-only. Then full disks, which pass. ctest-timeout: 600
+// ctest-labels: long crash
 #include <gtest/gtest.h>
 
 #include <set>
@@ -110,9 +110,7 @@ void expect_kept(SimulatedFileSystem& disk, const Promised& promised) {
     if (key.starts_with("pair")) continue;
     const auto must = promised.must.find(key), may = promised.may.find(key);
     ASSERT_TRUE(must != promised.must.end() || may != promised.may.end()) << key << " was never committed";
-    if (std::stoi(key.substr(3)) % 4 == 0) {
-      ASSERT_TRUE(table.contains("pair" + key.substr(3))) << "half of a transaction";
-    }
+    if (std::stoi(key.substr(3)) % 4 == 0) { ASSERT_TRUE(table.contains("pair" + key.substr(3))) << "half of a transaction"; }
   }
   ASSERT_EQ(problems(*db), "");
 }
@@ -134,7 +132,11 @@ TEST_P(FaultTest, OfEachCallLosesNothing) {
     SCOPED_TRACE(fmt::format("{} number {} fails with {}", name(kind.operation), nth, kind.os_error));
     SimulatedFileSystem disk;
     Promised promised;
-    disk.inject({.operation = kind.operation, .nth = nth, .os_error = kind.os_error, .from_then_on = kind.from_then_on, .lands_bytes = kind.lands_bytes});
+    disk.inject({.operation = kind.operation,
+                 .nth = nth,
+                 .os_error = kind.os_error,
+                 .from_then_on = kind.from_then_on,
+                 .lands_bytes = kind.lands_bytes});
     SmallLife(disk, promised).run();
     if (disk.faults_fired() == 0) {
       EXPECT_TRUE(promised.errors.empty()) << name(*promised.errors.begin());
@@ -149,8 +151,9 @@ TEST_P(FaultTest, OfEachCallLosesNothing) {
     disk.crash(random);
     ASSERT_NO_FATAL_FAILURE(expect_kept(disk, promised));
   }
-  const std::set<ErrorCode> clear{ErrorCode::io_error, ErrorCode::no_space, ErrorCode::read_only, ErrorCode::commit_outcome_unknown,
-                                  ErrorCode::log_full, ErrorCode::not_found, ErrorCode::transaction_aborted};
+  const std::set<ErrorCode> clear{
+      ErrorCode::io_error, ErrorCode::no_space,  ErrorCode::read_only,          ErrorCode::commit_outcome_unknown,
+      ErrorCode::log_full, ErrorCode::not_found, ErrorCode::transaction_aborted};
   for (const ErrorCode code : errors) EXPECT_TRUE(clear.contains(code)) << name(kind.operation) << ": " << name(code);
   EXPECT_GT(fired, 0u) << "the store never calls " << name(kind.operation);
 }
@@ -163,8 +166,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, FaultTest,
                                          Kind{Operation::allocate, ENOSPC, 0, false}, Kind{Operation::allocate, ENOSPC, 0, true},
                                          Kind{Operation::open, EIO, 0, false}, Kind{Operation::create, ENOSPC, 0, false},
                                          Kind{Operation::rename, EIO, 0, false}, Kind{Operation::remove, EIO, 0, false},
-                                         Kind{Operation::make_directory, EIO, 0, false}, Kind{Operation::sync_directory, EIO, 0, false},
-                                         Kind{Operation::look, EIO, 0, false}),
+                                         Kind{Operation::make_directory, EIO, 0, false},
+                                         Kind{Operation::sync_directory, EIO, 0, false}, Kind{Operation::look, EIO, 0, false}),
                          [](const auto& one) {
                            return fmt::format("{}_{}_{}{}", name(one.param.operation), one.param.os_error == EIO ? "EIO" : "ENOSPC",
                                               one.param.lands_bytes, one.param.from_then_on ? "_forever" : "");

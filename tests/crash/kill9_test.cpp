@@ -1,5 +1,5 @@
-// A process that is killed in the middle of its work loses nothing that it was told is durable. The writer (kill9_writer.hpp) runs on
-// the real file system; only this process knows what was acknowledged. PLIMSOLL_KILLS: how many kills for each back end.
+// A process that is killed in the middle of its work loses nothing that it was told is durable. The writer (kill9_writer.hpp) runs
+// on the real file system; only this process knows what was acknowledged. PLIMSOLL_KILLS: how many kills for each back end.
 // ctest-timeout: 900
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -41,7 +41,8 @@ class Kill9Test : public testing::TestWithParam<IoBackend> {
       kill(child, SIGKILL);
     });
     Acknowledged told;
-    while (read(ends[0], &told, sizeof told) == sizeof told) acknowledged_[told.thread] = std::max(acknowledged_[told.thread], told.step);
+    while (read(ends[0], &told, sizeof told) == sizeof told)
+      acknowledged_[told.thread] = std::max(acknowledged_[told.thread], told.step);
     killer.join();
     close(ends[0]);
     int status = 0;

@@ -36,7 +36,9 @@ inline Options kill9_options(IoBackend backend) {
   return options;
 }
 
-inline std::int64_t number_of(const std::optional<Value>& value) { return value ? std::atoll(std::string(value->bytes()).c_str()) : 0; }
+inline std::int64_t number_of(const std::optional<Value>& value) {
+  return value ? std::atoll(std::string(value->bytes()).c_str()) : 0;
+}
 
 inline Result<void> kill9_step(Transaction& tx, Table table, std::uint32_t thread, std::uint32_t step, Random& random) {
   // Some values are large, most are small.

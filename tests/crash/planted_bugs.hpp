@@ -24,7 +24,8 @@ enum class PlantedBug : std::uint8_t {
 
 class LyingFile final : public io::File {
  public:
-  LyingFile(std::unique_ptr<io::File> file, std::string path, PlantedBug bug) : file_(std::move(file)), path_(std::move(path)), bug_(bug) {}
+  LyingFile(std::unique_ptr<io::File> file, std::string path, PlantedBug bug)
+      : file_(std::move(file)), path_(std::move(path)), bug_(bug) {}
 
   Result<void> read(std::uint64_t offset, std::span<char> into) override { return file_->read(offset, into); }
   Result<void> write(std::uint64_t offset, std::span<const char> from) override {

@@ -9,7 +9,8 @@
 namespace plimsoll::test {
 namespace {
 
-constexpr const char* bug_names[] = {"LogSyncDropped", "DataSyncDropped", "DoublewriteDropped", "WriteLost", "PagesSwapped", "DirectorySyncDropped"};
+constexpr const char* bug_names[] = {"LogSyncDropped", "DataSyncDropped", "DoublewriteDropped",
+                                     "WriteLost",      "PagesSwapped",    "DirectorySyncDropped"};
 static_assert(std::size(bug_names) == static_cast<std::size_t>(PlantedBug::count_));
 
 class PlantedBugTest : public testing::TestWithParam<PlantedBug> {};
@@ -43,8 +44,9 @@ TEST_P(PlantedBugTest, IsNoticed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PlantedBugTest,
-                         testing::Values(PlantedBug::log_sync_dropped, PlantedBug::data_sync_dropped, PlantedBug::doublewrite_dropped,
-                                         PlantedBug::write_lost, PlantedBug::pages_swapped, PlantedBug::directory_sync_dropped),
+                         testing::Values(PlantedBug::log_sync_dropped, PlantedBug::data_sync_dropped,
+                                         PlantedBug::doublewrite_dropped, PlantedBug::write_lost, PlantedBug::pages_swapped,
+                                         PlantedBug::directory_sync_dropped),
                          [](const auto& one) { return std::string(bug_names[static_cast<std::size_t>(one.param)]); });
 
 }  // namespace

@@ -25,8 +25,8 @@ namespace plimsoll::test {
 
 struct HistorySettings {
   std::size_t keys = 60, tables = 2, transactions_max = 5;
-  std::size_t value_bytes_max = 300;   // of most values
-  std::uint64_t large_one_in = 40;     // a value of up to large_bytes_max bytes instead
+  std::size_t value_bytes_max = 300;  // of most values
+  std::uint64_t large_one_in = 40;    // a value of up to large_bytes_max bytes instead
   std::size_t large_bytes_max = 3 * 4096;
   std::size_t key_bytes_max = 40;
   bool prepare = true, tables_come_and_go = true;
@@ -39,7 +39,13 @@ class History {
   // `initial` is what the store holds; the tables of the settings are created in it.
   History(Database& db, const HistorySettings& settings, Random& random, const State& initial, std::function<bool()> powered,
           std::string names = "g")
-      : db_(db), settings_(settings), random_(random), versions_(initial), powered_(std::move(powered)), names_(std::move(names)), values_made_(random.below(1'000'000'000)) {
+      : db_(db),
+        settings_(settings),
+        random_(random),
+        versions_(initial),
+        powered_(std::move(powered)),
+        names_(std::move(names)),
+        values_made_(random.below(1'000'000'000)) {
     for (const auto& [name, table] : initial.tables) tables_.push_back(name);
     for (const auto& [gid, changes] : initial.prepared) prepared_[gid] = changes;
     while (tables_.size() < settings_.tables && going()) create_table();
@@ -102,14 +108,15 @@ class History {
   void fail(std::string what) {
     if (wrong_.empty()) wrong_ = std::move(what);
   }
-  // After an error that the reference did not predict: the power is gone, there was no room (the statement then has not happened), or
-  // it is wrong.
+  // After an error that the reference did not predict: the power is gone, there was no room (the statement then has not happened),
+  // or it is wrong.
   void unexpected(std::string_view call, const Error& error) {
     if (!powered_()) {
       stopped_ = true;
       return;
     }
-    if (error.code() == ErrorCode::log_full || error.code() == ErrorCode::memory_budget_exceeded || error.code() == ErrorCode::no_space) {
+    if (error.code() == ErrorCode::log_full || error.code() == ErrorCode::memory_budget_exceeded ||
+        error.code() == ErrorCode::no_space) {
       ++refused_;
       rare_.add(fmt::format("refused with {}", name(error.code())));
       background();
@@ -264,7 +271,8 @@ class History {
     } else {
       outcome = db_.abort_prepared(one->first);
     }
-    if (outcome || !powered_()) events_.push_back({commits ? Event::Kind::commit_prepared : Event::Kind::abort_prepared, one->first, {}});
+    if (outcome || !powered_())
+      events_.push_back({commits ? Event::Kind::commit_prepared : Event::Kind::abort_prepared, one->first, {}});
     if (!outcome) return unexpected("end of a prepared transaction", outcome.error());
     if (commits) versions_.add(++commits_, one->second);
     prepared_.erase(one);
@@ -310,7 +318,8 @@ class History {
       case 6: {
         auto found = tx.tx.exists(where, key.second);
         if (!found) return unexpected("exists", found.error());
-        if (*found != (view(tx).find(key) != nullptr)) fail(fmt::format("exists of {} in {}: {}", shown(key.second), key.first, *found));
+        if (*found != (view(tx).find(key) != nullptr))
+          fail(fmt::format("exists of {} in {}: {}", shown(key.second), key.first, *found));
         return;
       }
       default: {
@@ -352,7 +361,8 @@ class History {
     std::uint64_t expected = 0;
     auto next = view(tx).next(key.first, key.second, Direction::forward, true);
     for (; next && (!range.to || *next < to); next = view(tx).next(key.first, *next, Direction::forward, false)) ++expected;
-    if (*answer != expected) fail(fmt::format("count from {} in {}: {} instead of {}", shown(key.second), key.first, *answer, expected));
+    if (*answer != expected)
+      fail(fmt::format("count from {} in {}: {} instead of {}", shown(key.second), key.first, *answer, expected));
   }
   void scan(Open& tx, const Key& key, Table where) {
     const Direction direction = random_.one_in(2) ? Direction::forward : Direction::backward;
@@ -393,8 +403,9 @@ class History {
       return false;
     }
     if (*more != expected.has_value() || (*more && cursor.key() != *expected)) {
-      fail(fmt::format("cursor over {} {} from {}: {} instead of {}", table_name, direction == Direction::forward ? "forward" : "backward",
-                       shown(at), *more ? shown(cursor.key()) : "the end", expected ? shown(*expected) : "the end"));
+      fail(fmt::format("cursor over {} {} from {}: {} instead of {}", table_name,
+                       direction == Direction::forward ? "forward" : "backward", shown(at), *more ? shown(cursor.key()) : "the end",
+                       expected ? shown(*expected) : "the end"));
       return false;
     }
     if (!*more) return false;
@@ -408,14 +419,15 @@ class History {
   Key random_key() {
     const std::string& table_name = tables_[random_.below(tables_.size())];
     // Few keys are hot; some share long prefixes, some are long.
-    const std::uint64_t n = random_.one_in(3) ? random_.below(std::min<std::size_t>(settings_.keys, 5)) : random_.below(settings_.keys);
+    const std::uint64_t n =
+        random_.one_in(3) ? random_.below(std::min<std::size_t>(settings_.keys, 5)) : random_.below(settings_.keys);
     std::string key = n % 7 == 0 ? fmt::format("prefix/shared/by/many/{:06}", n) : fmt::format("{:04x}", n * 2654435761u % 65536);
     if (n % 5 == 0) key.append(n * 37 % settings_.key_bytes_max, static_cast<char>('a' + n % 26));
     return {table_name, key + fmt::format(".{}", n)};
   }
   std::string random_value() {
-    const std::size_t bytes =
-        random_.one_in(settings_.large_one_in) ? random_.below(settings_.large_bytes_max + 1) : random_.below(settings_.value_bytes_max + 1);
+    const std::size_t bytes = random_.one_in(settings_.large_one_in) ? random_.below(settings_.large_bytes_max + 1)
+                                                                     : random_.below(settings_.value_bytes_max + 1);
     std::string value = fmt::format("{}:", ++values_made_);
     value.resize(bytes, static_cast<char>('A' + values_made_ % 26));
     return value;
@@ -514,7 +526,8 @@ class History {
     auto erased = tx.tx.erase_range(where, {.from = Bytes(key.second), .to = Bytes(to)});
     std::vector<Key> expected;
     auto next = view(tx).next(key.first, key.second, Direction::forward, true);
-    for (; next && *next < to; next = view(tx).next(key.first, *next, Direction::forward, false)) expected.push_back({key.first, *next});
+    for (; next && *next < to; next = view(tx).next(key.first, *next, Direction::forward, false))
+      expected.push_back({key.first, *next});
     for (const Key& one : expected)
       if (refused_for_conflict(tx, one, "erase_range", erased ? std::nullopt : std::optional(erased.error()))) return;
     if (!erased) return unexpected("erase_range", erased.error());

@@ -106,7 +106,7 @@ inline Result<State> read_state(Database& db) {
   State state;
   auto tables = db.tables();
   if (!tables) return std::unexpected(tables.error());
-  auto tx = db.begin();   // a read-only one would not see what still waits for the log
+  auto tx = db.begin();  // a read-only one would not see what still waits for the log
   if (!tx) return std::unexpected(tx.error());
   for (const TableInfo& info : *tables) {
     auto table = db.open_table(info.name);
@@ -138,8 +138,8 @@ inline std::string problems(Database& db) {
   if (!report) return "verify: " + report.error().message();
   if (report->problems.empty()) return {};
   const VerifyProblem& first = report->problems.front();
-  return fmt::format("verify: {} problems, the first: {} page {} table {}: {}", report->problems.size(), first.file, first.page, first.table,
-                     first.what);
+  return fmt::format("verify: {} problems, the first: {} page {} table {}: {}", report->problems.size(), first.file, first.page,
+                     first.table, first.what);
 }
 
 }  // namespace plimsoll::test

@@ -68,7 +68,8 @@ struct View {
     return versions.find(key, snapshot);
   }
 
-  // The first record after `key` (before it, backward) of the same table; `including` it if so asked. An empty key: from the table's end.
+  // The first record after `key` (before it, backward) of the same table; `including` it if so asked. An empty key: from the
+  // table's end.
   std::optional<std::string> next(const std::string& table, const std::string& key, Direction direction, bool including) const {
     return direction == Direction::forward ? above({table, key}, including) : below({table, key}, including);
   }
@@ -96,8 +97,8 @@ struct View {
       const bool in_store = stored != versions.all().begin() && std::prev(stored)->first.first == from.first;
       const bool in_own = mine != own.begin() && std::prev(mine)->first.first == from.first;
       if (!in_store && !in_own) return std::nullopt;
-      const Key candidate =
-          !in_own || (in_store && std::prev(stored)->first > std::prev(mine)->first) ? std::prev(stored)->first : std::prev(mine)->first;
+      const Key candidate = !in_own || (in_store && std::prev(stored)->first > std::prev(mine)->first) ? std::prev(stored)->first
+                                                                                                       : std::prev(mine)->first;
       if (in_store && std::prev(stored)->first == candidate) --stored;
       if (in_own && std::prev(mine)->first == candidate) --mine;
       if (find(candidate) != nullptr) return candidate.second;

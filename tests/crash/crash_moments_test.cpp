@@ -1,0 +1,127 @@
+// The power fails at each change in turn of one particular thing that a store does; each time some of the states that a disk might
+// be left in are examined (crash_run.hpp).
+#include <gtest/gtest.h>
+
+#include "crash/crash_run.hpp"
+
+namespace plimsoll::test {
+namespace {
+
+using Act = std::function<void(Database&, Legal&)>;
+
+void put_many(Database& db, Legal& legal, const std::string& table_name, int count, std::size_t bytes) {
+  auto table = db.open_table(table_name, {.create_if_missing = true});
+  if (!table) return;
+  std::vector<Change> changes;
+  const auto done = db.transact({}, [&](Transaction& tx) -> Result<void> {
+    changes.clear();
+    for (int n = 0; n < count; ++n) {
+      changes.push_back({table_name, fmt::format("key{:05}", n), std::string(bytes, static_cast<char>('a' + (n + count) % 26))});
+      if (auto put = tx.put(*table, changes.back().key, *changes.back().value); !put) return put;
+    }
+    return {};
+  });
+  legal.events.push_back({Event::Kind::commit, {}, changes});
+  if (done) legal.least = legal.events.size();
+}
+
+// `prepare` runs undisturbed, then `act` once for each change that it makes.
+void fail_at_every_change(const Act& prepare, const Act& act) {
+  constexpr int survivors = 4;
+  SteppingTime time;
+  SimulatedFileSystem base;
+  Legal before;
+  Random random(1);
+  if (prepare) {
+    Environment environment{&base, &time, 3};
+    auto db = Database::open(store_path, tiny_store(environment));
+    ASSERT_TRUE(db) << db.error().message();
+    prepare(*db, before);
+    auto state = read_state(*db);
+    ASSERT_TRUE(state) << state.error().message();
+    before = {*state, {}, 0};
+    ASSERT_TRUE(db->close());
+  }
+  CrashTally tally;
+  CrashSettings settings;
+  settings.history.keys = 20;
+  bool ended = false;
+  std::uint64_t nth = 1;
+  for (; !ended; ++nth) {
+    SCOPED_TRACE(fmt::format("the power fails at change {}", nth));
+    const auto disk = base.crash_copy(random);
+    Legal legal = before;
+    disk->power_fails_at(nth);
+    {
+      Environment environment{disk.get(), &time, 3};
+      auto db = Database::open(store_path, tiny_store(environment));
+      ASSERT_TRUE(db || !disk->powered()) << db.error().message();
+      if (db) act(*db, legal);
+      ended = disk->powered();
+      disk->power_fails_at(1);
+    }
+    CrashRun run(settings, nth, tally);
+    for (int i = 0; i < survivors; ++i) {
+      const auto survivor = disk->crash_copy(random);
+      ASSERT_EQ(run.examine(*survivor, legal, fmt::format("s{}.", i)), "") << "survivor " << i;
+    }
+  }
+  std::printf("%llu changes, %zu distinct states\n", static_cast<unsigned long long>(nth - 1), tally.states.size());
+  EXPECT_GT(nth, 2u);
+}
+
+TEST(CrashMomentsTest, WhileAStoreIsCreated) {
+  fail_at_every_change({}, [](Database&, Legal&) {});
+}
+
+TEST(CrashMomentsTest, WhileATableIsCreated) {
+  fail_at_every_change([](Database&, Legal&) {},
+                       [](Database& db, Legal& legal) {
+                         legal.events.push_back({Event::Kind::create_table, "new", {}});
+                         if (db.open_table("new", {.create_if_missing = true})) legal.least = legal.events.size();
+                       });
+}
+
+TEST(CrashMomentsTest, DuringACheckpoint) {
+  fail_at_every_change([](Database& db, Legal& legal) { put_many(db, legal, "t", 100, 100); },
+                       [](Database& db, Legal& legal) {
+                         put_many(db, legal, "t", 120, 90);
+                         if (auto taken = db.checkpoint(); !taken) return;
+                         put_many(db, legal, "t", 20, 200);
+                         if (auto taken = db.checkpoint(); !taken) return;
+                       });
+}
+
+TEST(CrashMomentsTest, WhileATableIsDropped) {
+  fail_at_every_change(
+      [](Database& db, Legal& legal) {
+        put_many(db, legal, "kept", 10, 50);
+        put_many(db, legal, "doomed", 150, 200);
+        put_many(db, legal, "doomed", 8, 9000);
+      },
+      [](Database& db, Legal& legal) {
+        legal.events.push_back({Event::Kind::drop_table, "doomed", {}});
+        if (db.drop_table("doomed")) legal.least = legal.events.size();
+      });
+}
+
+TEST(CrashMomentsTest, WhileLargeValuesAreWrittenAndReplaced) {
+  fail_at_every_change([](Database& db, Legal& legal) { put_many(db, legal, "t", 3, 20'000); },
+                       [](Database& db, Legal& legal) {
+                         put_many(db, legal, "t", 5, 15'000);
+                         db.run_background();
+                         put_many(db, legal, "t", 4, 30'000);
+                         db.run_background();
+                       });
+}
+
+TEST(CrashMomentsTest, DuringAnOrderlyClose) {
+  fail_at_every_change([](Database& db, Legal& legal) { put_many(db, legal, "t", 50, 100); },
+                       [](Database& db, Legal& legal) {
+                         put_many(db, legal, "t", 60, 100);
+                         static_cast<void>(db.close().has_value());
+                       });
+}
+
+}  // namespace
+}  // namespace plimsoll::test
