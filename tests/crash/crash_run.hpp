@@ -51,16 +51,18 @@ struct CrashTally {
   RareEvents rare;
   std::unordered_set<std::uint64_t> states, damaged_states;  // by image hash
 
-  void note(const SimulatedFileSystem& disk) {
+  // False: there has been such a state before.
+  bool note(const SimulatedFileSystem& disk) {
     const io::simulation::CrashCounts counts = disk.last_crash();
     const std::uint64_t hash = disk.image_hash();
-    states.insert(hash);
+    const bool fresh = states.insert(hash).second;
     if (counts.writes_lost + counts.writes_torn + counts.writes_reordered != 0) damaged_states.insert(hash);
     rare.add("writes lost", counts.writes_lost);
     rare.add("writes torn", counts.writes_torn);
     rare.add("writes reordered", counts.writes_reordered);
     rare.add("resizes lost", counts.resizes_lost);
     rare.add("names lost", counts.names_lost);
+    return fresh;
   }
 };
 
@@ -86,6 +88,7 @@ class CrashRun {
       if (std::string wrong = live(disk, legal, life); !wrong.empty()) return fmt::format("life {}: {}", life, wrong);
       for (int i = 0; i < settings_.survivors; ++i) {
         const auto survivor = disk.crash_copy(random_);
+        if (!tally_.note(*survivor)) continue;
         if (std::string wrong = examine(*survivor, legal, fmt::format("s{}.{}.", life, i)); !wrong.empty())
           return fmt::format("life {}, survivor {}: {}", life, i, wrong);
       }
@@ -97,7 +100,6 @@ class CrashRun {
 
   // All checks of one survivor, which is used up.
   std::string examine(SimulatedFileSystem& disk, Legal legal, const std::string& names) {
-    tally_.note(disk);
     for (int depth = 0; random_.one_in(3) && depth < 20; ++depth) {
       disk.power_fails_at(1 + random_.below(60));
       {
