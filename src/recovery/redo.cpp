@@ -39,7 +39,10 @@ std::unexpected<Error> does_not_fit(const log::Record& record, storage::PageKey 
 Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole) {
   if (analysis_.is_freed(key.value, record.end)) return storage::ExclusivePage();
   PLIMSOLL_ASSIGN(storage::ExclusivePage page, target_.pool.latch_for_redo(key, whole));
-  if (page.lsn() >= record.end) return storage::ExclusivePage();
+  if (page.lsn() >= record.end) {
+    page.will_change(record.begin);  // its write may have been lost by a sync that failed: the checkpoint after recovery repeats it
+    return storage::ExclusivePage();
+  }
   if (!whole && page.lsn().value != before_lsn)
     return fail(ErrorCode::corruption, "page {} of file {} is stale: its LSN is {}, the log expects {}", page_of(key), file_of(key),
                 page.lsn().value, before_lsn);

@@ -135,7 +135,7 @@ TEST_P(FaultTest, OfEachCallLosesNothing) {
   const Kind kind = GetParam();
   std::set<ErrorCode> errors;
   std::uint64_t fired = 0;
-  const std::uint64_t calls = scaled(100), stride = calls >= 100 ? 1 : (100 + calls - 1) / calls;   // all of them unless scaled down
+  const std::uint64_t calls = scaled(100), stride = calls >= 100 ? 1 : (100 + calls - 1) / calls;  // all of them unless scaled down
   for (std::uint64_t nth = 1;; nth += stride) {
     SCOPED_TRACE(fmt::format("{} number {} fails with {}", name(kind.operation), nth, kind.os_error));
     SimulatedFileSystem disk;
@@ -170,10 +170,10 @@ INSTANTIATE_TEST_SUITE_P(Kinds, FaultTest,
                          testing::Values(Kind{Operation::read, EIO, 0, false}, Kind{Operation::write, EIO, 0, false},
                                          Kind{Operation::write, EIO, 1000, false}, Kind{Operation::write, ENOSPC, 512, false},
                                          Kind{Operation::write, EIO, 0, true}, Kind{Operation::sync, EIO, 0, false},
-                                         Kind{Operation::sync, EIO, 0, true}, Kind{Operation::allocate, ENOSPC, 0, false}, Kind{Operation::allocate, ENOSPC, 0, true},
-                                         Kind{Operation::open, EIO, 0, false}, Kind{Operation::create, ENOSPC, 0, false},
-                                         Kind{Operation::rename, EIO, 0, false}, Kind{Operation::remove, EIO, 0, false},
-                                         Kind{Operation::make_directory, EIO, 0, false},
+                                         Kind{Operation::sync, EIO, 0, true}, Kind{Operation::allocate, ENOSPC, 0, false},
+                                         Kind{Operation::allocate, ENOSPC, 0, true}, Kind{Operation::open, EIO, 0, false},
+                                         Kind{Operation::create, ENOSPC, 0, false}, Kind{Operation::rename, EIO, 0, false},
+                                         Kind{Operation::remove, EIO, 0, false}, Kind{Operation::make_directory, EIO, 0, false},
                                          Kind{Operation::sync_directory, EIO, 0, false}, Kind{Operation::look, EIO, 0, false}),
                          [](const auto& one) {
                            return fmt::format("{}_{}_{}{}", name(one.param.operation), one.param.os_error == EIO ? "EIO" : "ENOSPC",
