@@ -26,7 +26,7 @@ bool is_retryable(ErrorCode code) noexcept { return of(code).retryable; }
 
 Error::Error(ErrorCode code, std::string_view details, int os_error) noexcept : code_(code), os_error_(os_error) {
   length_ = static_cast<std::uint8_t>(std::min(details.size(), details_max));
-  std::memcpy(text_, details.data(), length_);
+  details.copy(text_, length_);  // not memcpy: an empty view may be null
 }
 
 std::string Error::message() const {

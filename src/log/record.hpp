@@ -69,7 +69,7 @@ class Writer {
   }
   Writer& bytes(std::string_view data) {
     PLIMSOLL_CHECK(data.size() <= static_cast<std::size_t>(end_ - at_));
-    std::memcpy(at_, data.data(), data.size());
+    data.copy(at_, data.size());  // not memcpy: an empty view may be null
     at_ += data.size();
     return *this;
   }

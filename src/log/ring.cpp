@@ -21,7 +21,7 @@ void Ring::start(std::uint64_t end, std::span<const char> partial) {
 void Ring::copy(std::uint64_t position, std::string_view from) {
   PLIMSOLL_DCHECK(from.size() <= mask_);
   const std::size_t first = std::min<std::size_t>(from.size(), bytes() - (position & mask_));
-  std::memcpy(at(position), from.data(), first);
+  from.copy(at(position), first);  // not memcpy: an empty view may be null
   if (first < from.size()) [[unlikely]]
     std::memcpy(data_, from.data() + first, from.size() - first);
 }

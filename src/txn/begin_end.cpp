@@ -1,6 +1,5 @@
 // The ends of a transaction's life that are not commit: begin, abort, prepare and what recovery brings back.
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -137,7 +136,7 @@ bool TransactionImpl::retry_revert() {
 Result<void> TransactionImpl::take_global_id(Bytes global_id) {
   if (global_id.empty() || global_id.size() > global_id_.size())
     return fail(ErrorCode::invalid_argument, "global id of {} bytes: 1 to {} are allowed", global_id.size(), global_id_.size());
-  std::memcpy(global_id_.data(), global_id.data(), global_id.size());
+  global_id.copy(global_id_.data(), global_id.size());
   global_id_bytes_ = global_id.size();
   slot().deadline_ns.store(0, std::memory_order_relaxed);  // only its coordinator ends it now
   slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
@@ -173,7 +172,7 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
   id_ = TxnId{slot().id.load()};
   last_entry_.store(last_entry, std::memory_order_release);
   view_ = {&engine_.registry, 0, registry::mark_of(id_), false};
-  std::memcpy(global_id_.data(), global_id.data(), global_id.size());
+  global_id.copy(global_id_.data(), global_id.size());
   global_id_bytes_ = global_id.size();
   durable_ = true;
   entries_ = 0;

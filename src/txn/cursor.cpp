@@ -63,7 +63,7 @@ void CursorImpl::close(CursorImpl* cursor) {
 
 bool CursorImpl::assign(Bound& bound, Bytes key) {
   if (key.size() > btree::key_bytes_max(transaction_.engine_.pool.page_bytes())) return false;
-  std::memmove(bound.data, key.data(), key.size());
+  if (!key.empty()) std::memmove(bound.data, key.data(), key.size());
   bound.bytes = key.size();
   bound.present = true;
   return true;

@@ -51,13 +51,11 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::Lea
 
 Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPosition& position, Want want, Found& found) {
   std::uint64_t address = position.record.previous();
-  const std::uint64_t record_stamp = position.record.stamp();
   if (!position.page.still_valid()) return Attempt::again;
-  // A mark of an older incarnation (a prepared transaction) may be followed into its own file; anything else only into this one.
-  bool other_files = registry::is_mark(record_stamp);
+  // Each snapshot sees what was committed before this open. So whatever it does not see was written since, or by a transaction that was
+  // recovered as prepared: the file of the version below is there.
   drop(found);
-  while (address != 0 && (engine_.versions.ours(address) || other_files)) {
-    other_files = false;
+  while (address != 0) {
     engine_.metrics.add(Counter::version_hops);
     const auto sampled = engine_.pool.read(version::page_of(address));
     if (!position.page.still_valid()) return Attempt::again;  // also when the read failed: the address may be stale
@@ -93,9 +91,7 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
     std::uint8_t flags = record.flags;
     bool seen = view_.sees(record.stamp());
     storage::ExclusivePage page;
-    bool other_files = registry::is_mark(record.stamp());
-    while (!seen && address != 0 && (engine_.versions.ours(address) || other_files)) {
-      other_files = false;
+    while (!seen && address != 0) {
       page = engine_.pool.latch_resident(version::page_of(address));
       if (!page) {
         missing = address;
@@ -103,7 +99,8 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
       }
       const version::Entry entry = version::read_entry(page.bytes(), engine_.pool.page_bytes(), version::offset_of(address));
       PLIMSOLL_CHECK(entry.bytes != 0);
-      seen = entry.stamp != registry::mark_of(entry.writer) && (entry.absent() || view_.sees(entry.stamp));
+      const bool intermediate = entry.stamp == registry::mark_of(entry.writer);
+      seen = !intermediate && (entry.absent() || view_.sees(entry.stamp));
       value = entry.value;
       flags = entry.absent() ? btree::flag_deleted : entry.flags;
       address = entry.previous;

@@ -132,7 +132,7 @@ Result<std::size_t> ExtentReader::read(std::span<char> into) {
 Result<std::size_t> ValueReaderImpl::read(std::span<char> into) {
   if (!is_small_) return reader_.read(into);
   const std::size_t now = std::min(into.size(), small_.size() - small_at_);
-  std::memcpy(into.data(), small_.data() + small_at_, now);
+  std::copy_n(small_.data() + small_at_, now, into.data());
   small_at_ += now;
   return now;
 }

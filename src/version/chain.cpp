@@ -38,7 +38,8 @@ Chains::Step Chains::look(std::uint64_t address, std::uint64_t until) {
 std::uint64_t Chains::prune_below(std::uint64_t stamp, std::uint64_t previous) {
   std::uint64_t until = stamp;
   for (int steps = 0; previous != 0; ++steps) {
-    if (until <= registry_.snapshots().oldest() || !store_.ours(previous)) return 0;
+    if (until <= registry_.snapshots().oldest()) return 0;
+    if (!store_.ours(previous)) return previous;  // of a transaction recovered as prepared: a snapshot before its commit needs it
     if (steps == touch_steps_max) return previous;
     const Step version = look(previous, until);
     if (version.ended) return 0;

@@ -69,7 +69,8 @@ struct CrashTally {
 struct CrashSettings {
   HistorySettings history;
   int lives = 4, survivors = 12;
-  std::uint64_t steps = 400, changes_max = 300;
+  std::uint64_t steps = 400, changes_min = 1, changes_max = 300;
+  std::size_t log_ring_bytes = 0;
 };
 
 class CrashRun {
@@ -84,7 +85,7 @@ class CrashRun {
     SimulatedFileSystem disk;
     Legal legal;
     for (int life = 0; life < settings_.lives; ++life) {
-      disk.power_fails_at(1 + random_.below(1 + random_.below(settings_.changes_max)));
+      disk.power_fails_at(settings_.changes_min + random_.below(1 + random_.below(settings_.changes_max)));
       if (std::string wrong = live(disk, legal, life); !wrong.empty()) return fmt::format("life {}: {}", life, wrong);
       for (int i = 0; i < settings_.survivors; ++i) {
         const auto survivor = disk.crash_copy(random_);
@@ -129,7 +130,7 @@ class CrashRun {
     Opened(CrashRun& run, SimulatedFileSystem& disk)
         : wrapped(run.wrap_ ? run.wrap_(disk) : nullptr),
           environment{wrapped ? wrapped.get() : &disk, &run.time_, run.seed_},
-          db(Database::open(store_path, tiny_store(environment))) {}
+          db(Database::open(store_path, tiny_store(environment, run.settings_.log_ring_bytes))) {}
 
     std::unique_ptr<io::FileSystem> wrapped;
     Environment environment;

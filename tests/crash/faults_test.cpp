@@ -1,6 +1,7 @@
 // Every call of the file system fails once, in a small life of a store: nothing acknowledged is lost, the errors say what happened,
-// and the store either goes on or says that it is read-only. Then full disks, which pass. ctest-timeout: 600
-// ctest-labels: long crash
+// and the store either goes on or says that it is read-only. Then full disks, which pass.
+//
+// ctest-timeout: 600
 #include <gtest/gtest.h>
 
 #include <set>
