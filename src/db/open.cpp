@@ -363,11 +363,20 @@ Result<void> Store::adopt_unfinished(const recovery::Analysis& analysis) {
       ++report_.prepared;
       continue;
     }
-    PLIMSOLL_TRY(transaction.abort());
+    PLIMSOLL_TRY(revert(transaction));
     ++report_.losers;
     metrics_.add(Counter::losers_reverted);
   }
   return {};
+}
+
+// A loser may have written more than the log can hold of its revert at once.
+Result<void> Store::revert(txn::TransactionImpl& loser) {
+  for (;;) {
+    PLIMSOLL_ASSIGN(const bool done, loser.revert_loser());
+    if (done) return {};
+    PLIMSOLL_TRY(checkpointer_->take(false, 0));
+  }
 }
 
 // Nobody follows an address into an older incarnation once its unfinished transactions are ended and that is durable.

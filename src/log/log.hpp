@@ -29,6 +29,7 @@
 #include "base/metrics.hpp"
 #include "base/time.hpp"
 #include "io/file.hpp"
+#include "log/priority.hpp"
 #include "log/record.hpp"
 #include "log/ring.hpp"
 #include "log/segments.hpp"
@@ -72,10 +73,7 @@ class Log {
   struct Span {
     Lsn begin{}, end{};
   };
-  enum class Priority : std::uint8_t {
-    normal,
-    reserve
-  };  // reserve: abort, revert, checkpoint may use the last eighth of ring and space
+  using Priority = log::Priority;
 
   // A new log that begins at position `begin` (a multiple of segment_bytes, not 0), or an existing one whose valid records end at
   // `end` (found by scan()); the partial block there is loaded, stale segments beyond are kept for reuse, all before log_start are

@@ -33,12 +33,11 @@ void Credit::release() {
 }
 
 Log::Promise Log::promise(std::uint64_t bytes, Priority priority) {
-  const bool reserve = priority == Priority::reserve;
   std::uint64_t promised = promised_.load(std::memory_order_seq_cst);
   do {
     const std::uint64_t wanted = promised + bytes;
-    if (wanted > ring_.room_end(reserve)) return Promise::ring_full;
-    if (wanted > segments_.limit(reserve)) return Promise::space_full;
+    if (wanted > ring_.room_end(priority)) return Promise::ring_full;
+    if (wanted > segments_.limit(priority)) return Promise::space_full;
     if (wanted > segments_.ready_end()) return Promise::segment_missing;
   } while (!promised_.compare_exchange_weak(promised, promised + bytes, std::memory_order_seq_cst));
   return Promise::given;
@@ -52,9 +51,9 @@ std::unexpected<Error> Log::failed_error() const {
 
 Result<Credit> Log::reserve(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns) {
   bytes = (bytes + 7) & ~std::uint64_t{7};
-  if (bytes > ring_.grant_max(priority == Priority::reserve)) {
+  if (bytes > ring_.grant_max(priority)) {
     return fail(ErrorCode::invalid_argument, "{} bytes of log wanted at once, the ring grants at most {}", bytes,
-                ring_.grant_max(priority == Priority::reserve));
+                ring_.grant_max(priority));
   }
   bool waited_for_ring = false, waited_for_space = false;
   for (unsigned attempts = 0;; ++attempts) {
@@ -100,7 +99,6 @@ Result<void> Log::wait_for_cut(std::uint64_t bytes, Priority priority, std::uint
 // Sleeps until the obstacle may have gone; false when the deadline has passed. The counts are raised before the obstacle is looked
 // at again, and those who remove obstacles look at the counts afterwards, both sequentially consistent: no wake-up is lost.
 bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle, std::uint64_t deadline_ns) {
-  const bool reserve = priority == Priority::reserve;
   const bool space = obstacle == Promise::space_full;
   const MutexLock lock(room_mutex_);
   room_waiters_.fetch_add(1, std::memory_order_seq_cst);
@@ -108,7 +106,7 @@ bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle
   bool in_time = true;
   while (!failed()) {
     const std::uint64_t wanted = promised_.load(std::memory_order_seq_cst) + bytes;
-    if (wanted <= (space ? segments_.limit(reserve) : ring_.room_end(reserve))) break;
+    if (wanted <= (space ? segments_.limit(priority) : ring_.room_end(priority))) break;
     if (!space && end() > durable()) break;  // a flush helps, and the caller makes it
     const std::uint64_t now = deadline_ns != 0 ? time_.monotonic_ns() : 0;
     in_time = now < deadline_ns;
@@ -135,7 +133,7 @@ void Log::wake_room_waiters() {
 Result<bool> Log::prepare_segment() {
   if (failed()) return failed_error();
   const std::uint64_t ready = segments_.ready_end();
-  if (ready >= promised_.load() + options_.segment_bytes || ready + options_.segment_bytes > segments_.limit(true)) return false;
+  if (ready >= promised_.load() + options_.segment_bytes || ready + options_.segment_bytes > segments_.limit(Priority::checkpoint)) return false;
   return segments_.extend(ready + 1);
 }
 

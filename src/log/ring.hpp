@@ -19,6 +19,7 @@
 
 #include "base/check.hpp"
 #include "io/file.hpp"
+#include "log/priority.hpp"
 #include "memory/page_provider.hpp"
 
 namespace plimsoll::log {
@@ -31,10 +32,10 @@ class Ring {
   explicit Ring(memory::Mapping memory);  // zeroed; a power of two of bytes, at least 4 blocks
 
   std::uint64_t bytes() const { return mask_ + 1; }
-  // Positions below may be promised. The last eighth is for those who may use the reserve.
-  std::uint64_t room_end(bool reserve) const { return freed_.load(std::memory_order_seq_cst) + room(reserve); }
+  // Positions below may be promised.
+  std::uint64_t room_end(Priority priority) const { return freed_.load(std::memory_order_seq_cst) + room(priority); }
   // How many bytes can be granted at once, whatever part of the block at the published end is in use.
-  std::uint64_t grant_max(bool reserve) const { return room(reserve) - io::block_bytes; }
+  std::uint64_t grant_max(Priority priority) const { return room(priority) - io::block_bytes; }
 
   // Before first use: the stream goes on at `end`; `partial` are the bytes of its block before it.
   void start(std::uint64_t end, std::span<const char> partial);
@@ -49,7 +50,9 @@ class Ring {
   void advance(std::uint64_t durable_before, std::uint64_t durable);  // zeroes and frees
 
  private:
-  std::uint64_t room(bool reserve) const { return bytes() - io::block_bytes - (reserve ? 0 : bytes() / 8); }
+  std::uint64_t room(Priority priority) const {
+    return bytes() - io::block_bytes - (priority == Priority::normal ? bytes() / 8 : 0);
+  }
   char* at(std::uint64_t position) const { return data_ + (position & mask_); }
 
   memory::Mapping memory_;

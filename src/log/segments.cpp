@@ -77,8 +77,12 @@ void Segments::publish() {
   PLIMSOLL_DCHECK(segments_.back().index - segments_.front().index + 1 == segments_.size());
   const std::uint64_t first = segments_.front().index * segment_bytes_;
   first_begin_.store(first, std::memory_order_release);
-  limit_.store(first + bytes_max_ - bytes_max_ / 8, std::memory_order_release);
-  limit_reserve_.store(std::max(first + bytes_max_, limit_floor_), std::memory_order_release);
+  const auto store_limit = [&](Priority priority, std::uint64_t limit) {
+    limits_[static_cast<std::size_t>(priority)].store(limit, std::memory_order_release);
+  };
+  store_limit(Priority::normal, first + bytes_max_ - bytes_max_ / 8);
+  store_limit(Priority::reserve, first + bytes_max_ - bytes_max_ / 16);
+  store_limit(Priority::checkpoint, std::max(first + bytes_max_, limit_floor_));
   ready_end_.store((segments_.back().index + 1) * segment_bytes_, std::memory_order_release);
 }
 
@@ -88,8 +92,6 @@ void Segments::append(Segment segment) {
   segments_.push_back(std::move(segment));
   publish();
 }
-
-std::uint64_t Segments::usable_end(bool reserve) const { return std::min(ready_end(), limit(reserve)); }
 
 std::uint64_t Segments::bytes_on_disk() const {
   const std::uint64_t first = first_begin_.load(std::memory_order_acquire);
@@ -195,7 +197,7 @@ Result<bool> Segments::extend(std::uint64_t wanted_end) {
   const Change change(*this);
   const std::uint64_t end = ready_end();  // moves only within a change
   if (end >= wanted_end) return true;
-  if (end + segment_bytes_ > limit(true)) return false;
+  if (end + segment_bytes_ > limit(Priority::checkpoint)) return false;
   const std::uint64_t index = end / segment_bytes_;
   PLIMSOLL_ASSIGN(const bool leftover, files_.exists(path(index)));
   if (leftover) PLIMSOLL_TRY(files_.remove(path(index)));

@@ -6,6 +6,7 @@
 // segment that holds positions not yet durable is never changed: the flusher may keep its File.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -16,6 +17,7 @@
 
 #include "base/latch.hpp"
 #include "io/file.hpp"
+#include "log/priority.hpp"
 #include "plimsoll/error.hpp"
 #include "plimsoll/types.hpp"
 
@@ -39,9 +41,10 @@ class Segments {
   // Overwrites [from, to) with zeroes, as far as segments exist, durably. Block boundaries.
   Result<void> wipe(std::uint64_t from, std::uint64_t to);
 
-  // Positions below may be promised; `reserve` allows the last eighth of bytes_max too.
-  std::uint64_t usable_end(bool reserve) const;
-  std::uint64_t limit(bool reserve) const { return (reserve ? limit_reserve_ : limit_).load(std::memory_order_acquire); }
+  // Positions below may be promised.
+  std::uint64_t limit(Priority priority) const {
+    return limits_[static_cast<std::size_t>(priority)].load(std::memory_order_acquire);
+  }
   std::uint64_t ready_end() const { return ready_end_.load(std::memory_order_acquire); }
   std::uint64_t bytes_on_disk() const;
 
@@ -76,7 +79,8 @@ class Segments {
   io::FileSystem& files_;
   const std::string directory_;
   const std::uint64_t segment_bytes_, bytes_max_;
-  std::atomic<std::uint64_t> first_begin_{0}, ready_end_{0}, limit_{0}, limit_reserve_{0};
+  std::atomic<std::uint64_t> first_begin_{0}, ready_end_{0};
+  std::array<std::atomic<std::uint64_t>, 3> limits_{};  // by Priority
 
   mutable Mutex mutex_{LatchRank::log_file};
   CondVar changed_;

@@ -40,7 +40,7 @@ Result<Lsn> Checkpointer::append_record(Lsn captured, Lsn redo_start) {
   const std::size_t payload_max =
       std::min(fixed_bytes + registry.slots_high() * transaction_bytes_max, log::record_bytes_max - log::header_bytes);
   PLIMSOLL_ASSIGN(memory::Mapping buffer, engine_.provider.map(memory::Account::io_buffers, payload_max));
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload_max), log::Log::Priority::reserve, 0));
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload_max), log::Log::Priority::checkpoint, 0));
   log::Checkpoint checkpoint;
   checkpoint.redo_start = redo_start;
   checkpoint.captured = captured;

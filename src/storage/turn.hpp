@@ -1,8 +1,9 @@
 // A right that one thread at a time has, and keeps while it waits for devices and calls other layers. A ranked mutex would forbid
-// that what is called takes a lower one; here the mutex is held only while the right changes hands.
+// that what is called takes a lower one; here the mutex is held only while the right changes hands. First come, first served: whoever takes it
+// again and again (the page provider) does not starve who waits for it (a checkpoint).
 #pragma once
 
-#include <utility>
+#include <cstdint>
 
 #include "base/check.hpp"
 #include "base/latch.hpp"
@@ -15,26 +16,29 @@ class Turn {
 
   void take() {
     const MutexLock lock(mutex_);
-    while (taken_) given_.wait(mutex_);
-    taken_ = true;
+    const std::uint64_t ticket = next_++;
+    while (ticket != served_) given_.wait(mutex_);
   }
   bool try_take() {
     const MutexLock lock(mutex_);
-    return !std::exchange(taken_, true);
+    if (next_ != served_) return false;
+    ++next_;
+    return true;
   }
   void give() {
     {
       const MutexLock lock(mutex_);
-      PLIMSOLL_DCHECK(taken_);
-      taken_ = false;
+      PLIMSOLL_CHECK(served_ != next_);
+      ++served_;
     }
-    given_.notify_one();
+    given_.notify_all();
   }
 
  private:
   Mutex mutex_;
   CondVar given_;
-  bool taken_ PLIMSOLL_GUARDED_BY(mutex_) = false;
+  std::uint64_t next_ PLIMSOLL_GUARDED_BY(mutex_) = 0;    // the ticket of the next who comes
+  std::uint64_t served_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // whose turn it is; next_: nobody's
 };
 
 // Has the turn, or (adopted) gives back what try_take() took.

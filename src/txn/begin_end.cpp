@@ -62,34 +62,46 @@ void TransactionImpl::end(bool committed) {
 // The owner's abort. After an error the transaction is parked and the background goes on; readers step over its marks meanwhile.
 Result<void> TransactionImpl::abort() {
   slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
-  PLIMSOLL_TRY(revert_all());
+  PLIMSOLL_TRY(revert_all(Pace::wait));
+  end_aborted();
+  return {};
+}
+
+Result<bool> TransactionImpl::revert_loser() {
+  PLIMSOLL_ASSIGN(const bool reverted, revert_all(Pace::leave_off));
+  if (reverted) end_aborted();
+  return reverted;
+}
+
+void TransactionImpl::end_aborted() {
   id_ = TxnId{};
   end(false);
   engine_.registry.release(slot_);
-  return {};
 }
 
 // On the owner's behalf: this thread has taken the control word to `reverting`.
 void TransactionImpl::revert_and_park() {
   slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
-  const auto reverted = revert_all();
+  const auto reverted = revert_all(Pace::leave_off);
   engine_.registry.drop_snapshot(slot_);
   std::uint64_t control = slot().control.load(std::memory_order_acquire);
   PLIMSOLL_CHECK(registry::status_of(control) == Status::reverting);
   while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked))) {}
-  if (reverted) release_if_done();
+  if (reverted && *reverted) release_if_done();
 }
 
 // Restores every record that the aborted transaction changed, and tells the log when that is done.
-Result<void> TransactionImpl::revert_all() {
+Result<bool> TransactionImpl::revert_all(Pace pace) {
   needs_revert_ = true;
   if (last_entry() != 0 || global_id_bytes_ != 0) {  // a prepared one must be known to have ended, writes or not
     char payload[64];
     log::Writer writer(payload);
     log::write_ending(writer, {id_, last_entry(), {}});
-    PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(2 * log::record_bytes(writer.size()), log::Log::Priority::reserve, 0));
+    PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(2 * log::record_bytes(writer.size()), log::Log::Priority::reserve,
+                                                            pace == Pace::wait ? wait_deadline() : 0));
     engine_.log.append(credit, log::Kind::abort, writer.view());
-    PLIMSOLL_TRY(revert_to(0));
+    PLIMSOLL_ASSIGN(const bool reverted, revert_to(0, pace));
+    if (!reverted) return false;
     log::Writer ending(payload);
     log::write_ending(ending, {id_, 0, {}});
     engine_.log.append(credit, log::Kind::end, ending.view());
@@ -100,7 +112,7 @@ Result<void> TransactionImpl::revert_all() {
   engine_.versions.finish_lane(lane_, 0, true);
   needs_revert_ = false;
   engine_.registry.wake_waiters(slot_);
-  return {};
+  return true;
 }
 
 // A transaction that was ended on its owner's behalf keeps its slot until the owner lets go and everything is reverted.
@@ -118,9 +130,7 @@ bool TransactionImpl::release_if_done() {
   if (registry::status_of(control) != Status::parked || (control & registry::handle_gone_bit) == 0 || needs_revert_.load())
     return false;
   if (!slot().control.compare_exchange_strong(control, registry::with_status(control, Status::committing))) return false;
-  id_ = TxnId{};
-  end(false);
-  engine_.registry.release(slot_);
+  end_aborted();
   return true;
 }
 
@@ -128,8 +138,9 @@ bool TransactionImpl::retry_revert() {
   std::uint64_t control = slot().control.load(std::memory_order_acquire);
   if (registry::status_of(control) != Status::parked || !needs_revert_.load()) return false;
   if (!slot().control.compare_exchange_strong(control, registry::with_status(control, Status::reverting))) return false;
+  const std::uint64_t before = last_entry();
   revert_and_park();
-  return !needs_revert_.load();
+  return !needs_revert_.load() || last_entry() != before;
 }
 
 // The transaction is `preparing` from here on; nobody else may take the same id.
@@ -172,6 +183,7 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
   id_ = TxnId{slot().id.load()};
   last_entry_.store(last_entry, std::memory_order_release);
   view_ = {&engine_.registry, 0, registry::mark_of(id_), false};
+  lock_wait_ns_ = engine_.lock_deadline_ns;
   global_id.copy(global_id_.data(), global_id.size());
   global_id_bytes_ = global_id.size();
   durable_ = true;

@@ -34,14 +34,17 @@ Result<void> copy_entry(storage::Pool& pool, std::uint64_t address, EntryCopy& c
 
 }  // namespace
 
-// Newest first, down to (not including) the entry `target`.
-Result<void> TransactionImpl::revert_to(std::uint64_t target) {
+// Newest first, down to (not including) the entry `target`. Each call gets ahead by an entry, or fails.
+Result<bool> TransactionImpl::revert_to(std::uint64_t target, Pace pace) {
+  static constexpr double leave_off_at = 0.75;  // of the log: a checkpoint begins at half of it
+  const std::uint64_t deadline_ns = pace == Pace::wait && last_entry() != target ? wait_deadline() : 0;
   while (last_entry() != target) {
     PLIMSOLL_CHECK(last_entry() != 0);
-    PLIMSOLL_ASSIGN(const std::uint64_t previous, revert_entry(last_entry()));
+    PLIMSOLL_ASSIGN(const std::uint64_t previous, revert_entry(last_entry(), deadline_ns));
     last_entry_.store(previous, std::memory_order_release);
+    if (pace == Pace::leave_off && previous != target && engine_.log.wants_cut(leave_off_at)) return false;
   }
-  return {};
+  return true;
 }
 
 // The entries from number `kept` on have been reverted; those in the private lane are finished with the lane.
@@ -94,7 +97,7 @@ std::uint64_t TransactionImpl::retire_entry(std::uint64_t address) {
 }
 
 // Answers the entry before it.
-Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
+Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address, std::uint64_t deadline_ns) {
   EntryCopy copy;
   version::PinnedEntry pinned_entry(engine_.pool);
   PLIMSOLL_TRY(copy_entry(engine_.pool, address, copy, pinned_entry));
@@ -120,10 +123,10 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address) {
   }
   PLIMSOLL_ASSIGN(log::Credit credit,
                   engine_.log.reserve(log::record_bytes(head.size() + entry.key.size() + update.before.size() + entry.value.size()),
-                                      log::Log::Priority::reserve, 0));
+                                      log::Log::Priority::reserve, deadline_ns));
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, entry.absent() ? engine_.trees.latch(tree, entry.key)
                                                           : engine_.trees.latch_with_room(tree, entry.key, entry.value.size(),
-                                                                                          log::Log::Priority::reserve, 0));
+                                                                                          log::Log::Priority::reserve, deadline_ns));
   if (leaf.found() && leaf.record().stamp() == registry::mark_of(id_) && leaf.record().previous() == address) {
     update.leaf = storage::page_of(leaf.page().key());
     update.leaf_before_lsn = leaf.page().lsn().value;
@@ -164,7 +167,7 @@ Result<void> TransactionImpl::rollback_to(Savepoint point) {
   for (std::uint32_t i = savepoint_count_; i-- > 0;) {
     if (savepoints_[i].number != point.number) continue;
     ++write_count_;
-    PLIMSOLL_TRY(revert_to(savepoints_[i].last_entry));
+    PLIMSOLL_TRY(revert_to(savepoints_[i].last_entry, Pace::wait));
     finish_reverted(savepoints_[i].entries);
     savepoint_count_ = i + 1;
     engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again

@@ -61,7 +61,7 @@ class TransactionImpl {
   Result<Timestamp> commit_prepared();
   Result<void> abort_prepared();
   void adopt(std::uint64_t last_entry, Bytes global_id);  // recovery: a prepared transaction, or a loser to be reverted
-  Result<void> revert_all();                              // aborted: restores every record; may be tried again after an error
+  Result<bool> revert_loser();  // recovery: a part of the abort, false: the log wants a checkpoint before the next part
   bool release_if_lingering(std::uint64_t oldest);
 
   // --- reads (read.cpp, cursor.cpp) ---
@@ -183,9 +183,14 @@ class TransactionImpl {
   void release_committed();
   bool stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force);
   // revert.cpp
-  Result<void> revert_to(std::uint64_t target);
+  // How a revert goes on when the log is nearly full: the owner waits until a checkpoint has made room; who may have to make that
+  // checkpoint itself leaves off and comes back.
+  enum class Pace : std::uint8_t { wait, leave_off };
+  Result<bool> revert_all(Pace pace);  // aborted: restores every record; false: left off. Goes on after an error, too
+  Result<bool> revert_to(std::uint64_t target, Pace pace);
+  void end_aborted();
   void finish_reverted(std::uint64_t kept);
-  Result<std::uint64_t> revert_entry(std::uint64_t address);
+  Result<std::uint64_t> revert_entry(std::uint64_t address, std::uint64_t deadline_ns);
   std::uint64_t retire_entry(std::uint64_t address);
   Result<LargeValue> doomed_extents(const version::Entry& entry, std::uint64_t address,
                                     std::array<storage::Reservation, extents_max>& pinned);

@@ -311,7 +311,7 @@ Result<TransactionImpl::Statement> TransactionImpl::begin_statement(Bytes key, s
 Result<bool> TransactionImpl::end_statement(const Statement& statement, Result<bool> written) {
   if (written && *written && superseded_.count != 0) {
     if (auto noted = note_garbage(); !noted) {
-      PLIMSOLL_TRY(revert_to(statement.entry_before));
+      PLIMSOLL_TRY(revert_to(statement.entry_before, Pace::wait));
       finish_reverted(statement.entries_before);
       written = std::unexpected(noted.error());
     }
