@@ -50,6 +50,13 @@ Result<std::string_view> SegmentReader::at(std::uint64_t position, std::size_t w
   return std::string_view(buffer_.data() + (position - begin_), have - position);
 }
 
+bool SegmentReader::holds_record_at(std::uint64_t position) const {
+  std::uint32_t record_size = 0;
+  if (position < begin_ || position + sizeof record_size > end_) return false;
+  std::memcpy(&record_size, buffer_.data() + (position - begin_), sizeof record_size);
+  return position + std::max<std::uint64_t>(record_size, header_bytes) <= end_;
+}
+
 Result<Validity> SegmentReader::record_at(std::uint64_t position, std::uint64_t limit, Record& record) {
   PLIMSOLL_ASSIGN(std::string_view bytes, at(position, header_bytes, limit));
   Validity validity = validate(bytes, Lsn{position}, options_.salt, record);

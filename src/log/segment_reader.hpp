@@ -24,6 +24,8 @@ class SegmentReader {
   Result<std::string_view> at(std::uint64_t position, std::size_t wanted, std::uint64_t limit);
   // The record at `position`, read whole if it exists.
   Result<Validity> record_at(std::uint64_t position, std::uint64_t limit, Record& record);
+  // Whether the record at `position` can be had without another load, which would take others out of the buffer.
+  bool holds_record_at(std::uint64_t position) const;
   // The last call met the end of the files.
   bool segment_missing() const { return missing_; }
 

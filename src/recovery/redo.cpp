@@ -1,8 +1,12 @@
 #include "recovery/redo.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "btree/leaf.hpp"
+#include "log/segment_reader.hpp"
 #include "txn/large_value.hpp"
 #include "version/entry.hpp"
 
@@ -13,7 +17,7 @@ namespace {
 class Redo {
  public:
   Redo(const Analysis& analysis, RedoTarget target) : analysis_(analysis), target_(target) {}
-  Result<bool> look(const log::Record& record);
+  Result<void> look(const log::Record& record);
   std::uint64_t changed() const { return changed_; }
 
  private:
@@ -152,7 +156,7 @@ Result<void> Redo::actions(const log::Record& record) {
   return {};
 }
 
-Result<bool> Redo::look(const log::Record& record) {
+Result<void> Redo::look(const log::Record& record) {
   switch (record.kind) {
     case log::Kind::update:
     case log::Kind::revert: {
@@ -170,7 +174,37 @@ Result<bool> Redo::look(const log::Record& record) {
     case log::Kind::pages: PLIMSOLL_TRY(actions(record)); break;
     default: break;
   }
-  return true;
+  return {};
+}
+
+// Looks ahead at the records from `from` on that are in the reader's buffer, and has the pages that they change read together: one
+// page at a time would leave the device idle. A page that cannot be read shows when its record's turn comes. Answers how far it
+// looked.
+Result<Lsn> read_ahead(log::SegmentReader& reader, Lsn from, const Analysis& analysis, storage::Pool& pool) {
+  static constexpr std::size_t keys_max = 32;
+  static constexpr int records_max = 1000;
+  std::array<storage::PageKey, keys_max> keys;
+  std::size_t count = 0;
+  const auto add = [&](storage::PageKey key, Lsn record_end) {
+    if (count == keys_max || analysis.is_freed(key.value, record_end)) return;
+    if (std::find(keys.begin(), keys.begin() + count, key) == keys.begin() + count) keys[count++] = key;
+  };
+  for (int records = 0; from < analysis.end && count < keys_max && records < records_max; ++records) {
+    if (records != 0 && !reader.holds_record_at(from.value)) break;
+    log::Record record;
+    PLIMSOLL_ASSIGN(const log::Validity validity, reader.record_at(from.value, analysis.end.value, record));
+    PLIMSOLL_CHECK(validity == log::Validity::valid);  // analysis has just read it
+    from = record.end;
+    log::Update update;
+    if ((record.kind == log::Kind::update || record.kind == log::Kind::revert) && log::read_update(record.payload, update)) {
+      add(storage::data_page(update.leaf), record.end);
+    } else if (record.kind == log::Kind::pages) {
+      log::Reader actions(record.payload);
+      for (log::PageAction action; log::read_action(actions, action);) add(storage::PageKey{action.page_key}, record.end);
+    }
+  }
+  pool.prefetch(std::span(keys).first(count), storage::Access::normal);
+  return from;
 }
 
 }  // namespace
@@ -178,10 +212,17 @@ Result<bool> Redo::look(const log::Record& record) {
 Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options,
                            const Analysis& analysis, RedoTarget target) {
   Redo pass(analysis, target);
-  PLIMSOLL_TRY(log::scan(files, provider, options, analysis.redo_start, [&](const log::Record& record) -> Result<bool> {
-    if (record.begin >= analysis.end) return false;
-    return pass.look(record);
-  }));
+  PLIMSOLL_ASSIGN(log::SegmentReader reader, log::SegmentReader::make(files, provider, options));
+  for (Lsn at = analysis.redo_start; at < analysis.end;) {
+    PLIMSOLL_ASSIGN(const Lsn until, read_ahead(reader, at, analysis, target.pool));
+    while (at < until) {
+      log::Record record;
+      PLIMSOLL_ASSIGN(const log::Validity validity, reader.record_at(at.value, analysis.end.value, record));
+      PLIMSOLL_CHECK(validity == log::Validity::valid);
+      PLIMSOLL_TRY(pass.look(record));
+      at = record.end;
+    }
+  }
   target.metrics.add(Counter::records_redone, pass.changed());
   return pass.changed();
 }

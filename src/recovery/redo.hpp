@@ -1,6 +1,6 @@
 // Second pass: repeats history on the pages that were not written. Each change is applied only if the page's LSN is older than the
 // record; the LSN that the page had before the change must then agree, which finds out stale pages. Version pages are rebuilt for
-// unfinished transactions only: those of others are scratch.
+// unfinished transactions only: those of others are scratch. Pages are read ahead, in batches.
 #pragma once
 
 #include "btree/change.hpp"
