@@ -19,8 +19,9 @@ enum class IoBackend : std::uint8_t { automatic, uring, plain };
 // invalid_argument until they exist (docs/limitations.md).
 enum class Isolation : std::uint8_t { read_committed, repeatable_read, snapshot, serializable };
 
-// durable: commit returns when the log is on stable storage. relaxed: commit returns when the commit record is in the log's
-// ring; a crash may lose the newest relaxed commits, always a suffix, never a part of one.
+// durable: commit returns when the log is on stable storage. relaxed: commit returns when the commit record is in the log's ring,
+// which the background writes and syncs every 5 ms, or when somebody commits durably, or when the ring is full: a crash of the
+// process or the machine may lose the relaxed commits of the last 5 ms and one sync, always a suffix, never a part of one.
 enum class Durability : std::uint8_t { durable, relaxed };
 
 enum class EventKind : std::uint8_t {

@@ -25,12 +25,16 @@ bool Store::provide_pages() {
   return collector_->run() || (provided && *provided);
 }
 
+// What as_of may reach: everything younger than the retention option.
+void Store::move_window() {
+  if (options_.retention.count() == 0) return;
+  const std::uint64_t wall = time_->wall_ms(), back = static_cast<std::uint64_t>(options_.retention.count());
+  registry_->set_window(Timestamp{(wall > back ? wall - back : 1) << HybridClock::logical_bits});
+}
+
 bool Store::keep_house() {
   bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
-  if (options_.retention.count() != 0) {
-    const std::uint64_t wall = time_->wall_ms(), back = static_cast<std::uint64_t>(options_.retention.count());
-    registry_->set_window(Timestamp{(wall > back ? wall - back : 1) << HybridClock::logical_bits});
-  }
+  move_window();
   if (!log_->failed() && log_->wants_cut(checkpoint_at_share)) {
     const std::uint64_t keep = options_.log_bytes_max / 4;
     if (auto taken = checkpointer_->take(false, keep); !taken) {

@@ -39,6 +39,11 @@ Result<Database> Database::open(std::string_view path, const Options& options) {
   return Database(std::move(store));
 }
 
+Result<Database> Database::open_in_memory(const Options& options) {
+  PLIMSOLL_ASSIGN(auto store, db::Store::open("memory", options, db::Store::Home::memory));
+  return Database(std::move(store));
+}
+
 Result<void> Database::close() {
   if (!store_) return fail(ErrorCode::invalid_argument, "the store is closed already");
   PLIMSOLL_TRY(store_->usable());

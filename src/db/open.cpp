@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "db/store.hpp"
+#include "io/memory_file_system.hpp"
 #include "recovery/redo.hpp"
 #include "storage/doublewrite.hpp"
 
@@ -27,6 +28,14 @@ std::size_t ring_bytes(const Options& options) {
 }
 std::uint64_t milliseconds_to_ns(std::chrono::milliseconds time) { return static_cast<std::uint64_t>(time.count()) * 1'000'000; }
 
+// A store in memory keeps its log and its pages inside the budget: a small log, and a pool that leaves most of it to the files.
+constexpr std::size_t pool_share_in_memory = 5;
+Options in_memory(Options options) {
+  options.log_segment_bytes = std::clamp<std::size_t>(std::bit_floor(options.memory_budget / 64), 64u << 10, 16 * mib);
+  options.log_bytes_max = 4 * options.log_segment_bytes;
+  return options;
+}
+
 Result<void> in_range(const char* option, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
   if (value >= least && value <= most) return {};
   return fail(ErrorCode::invalid_argument, "option {}: {} is outside {} .. {}", option, value, least, most);
@@ -39,18 +48,20 @@ Result<void> not_negative(const char* option, std::chrono::milliseconds time) {
 
 }  // namespace
 
-Store::Store(std::string path, const Options& options) : path_(std::move(path)), options_(options) {}
+Store::Store(std::string path, const Options& options, Home home)
+    : path_(std::move(path)), home_(home), options_(home == Home::memory ? in_memory(options) : options) {}
 
-Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options& options) {
-  std::unique_ptr<Store> store(new Store(std::string(path), options));
+Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options& options, Home home) {
+  std::unique_ptr<Store> store(new Store(std::string(path), options, home));
   PLIMSOLL_TRY(store->check_options());
+  PLIMSOLL_TRY(store->open_memory());
   PLIMSOLL_TRY(store->take_environment());
   PLIMSOLL_TRY(store->take_lock());
-  PLIMSOLL_TRY(store->open_memory());
   PLIMSOLL_TRY(store->read_or_create());
   PLIMSOLL_TRY(store->open_files());
   PLIMSOLL_TRY(store->recover());
   PLIMSOLL_TRY(store->catalogue_->finish_drops());
+  store->move_window();  // before anything is superseded
   store->start_threads();
   return store;
 }
@@ -92,6 +103,7 @@ Result<void> Store::check_least_budget() const {
     with_least.memory_budget = least;
     least = std::max<std::uint64_t>(least, fixed + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
   }
+  if (home_ == Home::memory) least = std::max<std::uint64_t>(least, pool_share_in_memory * frames_least * options_.page_size);
   if (options_.memory_budget >= least) return {};
   return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}",
               options_.memory_budget, least);
@@ -106,7 +118,9 @@ Result<void> Store::take_environment() {
   } else {
     time_ = &system_time();
     seed_ = time_->wall_ms() ^ (time_->monotonic_ns() << 20) ^ static_cast<std::uint64_t>(getpid());
-    if (options_.io_backend != IoBackend::plain) {
+    if (home_ == Home::memory) {
+      PLIMSOLL_ASSIGN(own_files_, io::make_memory_file_system(*provider_));
+    } else if (options_.io_backend != IoBackend::plain) {
       auto uring = io::make_uring_file_system();
       if (!uring && options_.io_backend == IoBackend::uring) return std::unexpected(uring.error());
       if (uring) own_files_ = std::move(*uring);
@@ -240,7 +254,7 @@ Result<void> Store::open_pool() {
   storage::PoolOptions options;
   options.page_bytes = super_.page_bytes;
   options.salt = super_.salt;
-  options.frames_max = options_.memory_budget / super_.page_bytes;
+  options.frames_max = options_.memory_budget / super_.page_bytes / (home_ == Home::memory ? pool_share_in_memory : 1);
   options.frames_min = frames_least;
   PLIMSOLL_ASSIGN(pool_, storage::Pool::open(*provider_, metrics_, *this, options));
   pool_->attach(storage::data_file, *data_);
@@ -326,7 +340,7 @@ Result<void> Store::start_incarnation() {
 Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t slots) {
   PLIMSOLL_ASSIGN(registry_, registry::Registry::make(*provider_, metrics_, *clock_, *time_, slots, next_sequence));
   trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
-  PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *provider_, *log_, metrics_, super_.incarnation));
+  PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *version_file_, *provider_, *log_, metrics_, super_.incarnation));
   chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);
   collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_);
   engine_.reset(new txn::Engine{*provider_, *blocks_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,

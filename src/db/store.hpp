@@ -26,7 +26,8 @@ namespace plimsoll::db {
 
 class Store final : public storage::LogGate, public storage::PageClient {
  public:
-  static Result<std::unique_ptr<Store>> open(std::string_view path, const Options& options);
+  enum class Home : std::uint8_t { folder, memory };
+  static Result<std::unique_ptr<Store>> open(std::string_view path, const Options& options, Home home = Home::folder);
   ~Store() override;  // as a crash would leave it, unless close() came before
 
   Result<void> close();
@@ -65,7 +66,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   void set_durable_callback(std::function<void(Lsn)> callback);
 
  private:
-  Store(std::string path, const Options& options);
+  Store(std::string path, const Options& options, Home home);
 
   // open.cpp: the phases, in order
   Result<void> check_options() const;
@@ -99,11 +100,12 @@ class Store final : public storage::LogGate, public storage::PageClient {
   bool write_log();
   bool provide_pages();
   bool keep_house();
+  void move_window();
 
   const std::string path_;
+  const Home home_;
   const Options options_;
   const ForkGuard fork_guard_;
-  std::unique_ptr<io::FileSystem> own_files_;
   io::FileSystem* files_ = nullptr;
   TimeSource* time_ = nullptr;
   std::uint64_t seed_ = 0;
@@ -115,6 +117,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<Events> events_;
   std::unique_ptr<memory::MemoryBudget> budget_;
   std::unique_ptr<memory::PageProvider> provider_;
+  std::unique_ptr<io::FileSystem> own_files_;
   std::optional<memory::BlockPool> blocks_;
   std::unique_ptr<HybridClock> clock_;
   std::unique_ptr<io::File> data_, doublewrite_, version_file_;

@@ -1,5 +1,5 @@
-// The file interface (D13): all that the engine asks of an operating system's files. Three implementations: plain system calls,
-// io_uring, and the simulated file system of tests. What the bytes mean is not known here.
+// The file interface (D13): all that the engine asks of an operating system's files. Implementations: plain system calls, io_uring,
+// files in memory (memory_file_system.hpp), and the simulated file system of tests. What the bytes mean is not known here.
 //
 // A File may be used by many threads at once; overlapping writes are the callers' business. Offsets, lengths and buffers of files
 // opened with `direct` are multiples of `block_bytes` (callers always keep to that; where the file system refuses O_DIRECT the file

@@ -33,7 +33,8 @@ namespace plimsoll::memory {
   X(io_buffers, "write-out, doublewrite and log reading")    \
   X(large_objects, "extents of streamed values in flight")   \
   X(recovery, "analysis of an unclean store")                \
-  X(tables, "names and roots of the tables")
+  X(tables, "names and roots of the tables")                 \
+  X(memory_files, "files of a store that lives in memory")
 
 enum class Account : std::uint8_t {
 #define PLIMSOLL_X(name, meaning) name,

@@ -162,6 +162,7 @@ class TransactionImpl {
   };
   bool needs_entry(const btree::RecordView& own_record, Change change) const;
   std::uint64_t wait_deadline() const;
+  Result<version::Reserved> reserve_entry(std::uint16_t bytes);
   Result<log::Credit> take_credit(std::uint64_t bytes);
   void apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, const After& after, const Verdict& verdict,
              const version::Reserved& room, log::Credit& credit);

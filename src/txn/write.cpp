@@ -81,6 +81,14 @@ std::uint64_t TransactionImpl::wait_deadline() const {
   return lock_wait_ns_ == 0 ? ~std::uint64_t{0} : engine_.time.monotonic_ns() + lock_wait_ns_;
 }
 
+// When there is no room, what nobody needs any more may not have been collected yet.
+Result<version::Reserved> TransactionImpl::reserve_entry(std::uint16_t bytes) {
+  version::PrivateLane* lane = entries_ >= write_set_max ? &lane_ : nullptr;
+  auto taken = engine_.versions.reserve(bytes, lane);
+  if (taken || taken.error().code() != ErrorCode::no_space || !engine_.collector.run()) return taken;
+  return engine_.versions.reserve(bytes, lane);
+}
+
 // Without a look at the clock as long as there is room.
 Result<log::Credit> TransactionImpl::take_credit(std::uint64_t bytes) {
   auto credit = engine_.log.reserve(bytes, log::Log::Priority::normal, 0);
@@ -126,7 +134,7 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
       engine_.registry.refresh_if_cheap();
     if (room.bytes != (with_entry ? entry_bytes : 0)) drop_room();
     if (with_entry && room.address == 0) {
-      auto taken = engine_.versions.reserve(entry_bytes, entries_ >= write_set_max ? &lane_ : nullptr);
+      auto taken = reserve_entry(entry_bytes);
       if (!taken) return std::unexpected(taken.error());
       room = *taken;
     }

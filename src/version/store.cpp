@@ -11,10 +11,10 @@ namespace plimsoll::version {
 using storage::ExclusivePage;
 using storage::PageKey;
 
-Result<std::unique_ptr<Store>> Store::open(storage::Pool& pool, memory::PageProvider& provider, log::Log& log, Metrics& metrics,
-                                           std::uint16_t incarnation) {
+Result<std::unique_ptr<Store>> Store::open(storage::Pool& pool, io::File& file, memory::PageProvider& provider, log::Log& log,
+                                           Metrics& metrics, std::uint16_t incarnation) {
   PLIMSOLL_CHECK(incarnation != storage::data_file);
-  std::unique_ptr<Store> store(new Store(pool, log, metrics));
+  std::unique_ptr<Store> store(new Store(pool, file, log, metrics));
   store->incarnation_ = incarnation;
   constexpr std::size_t table_bytes_max = std::size_t{1} << 30;  // addresses only: 2^24 segments, 1 TiB of versions at 8 KiB pages
   PLIMSOLL_ASSIGN(store->arena_,
@@ -33,13 +33,8 @@ Result<SegmentIndex> Store::take_segment() {
     free_list_ = segment(index).next;
   } else {
     index = segments_high_.load(std::memory_order_relaxed);
-    const std::size_t needed = (std::size_t{index} + 1) * sizeof(Segment);
-    if (needed > chunks_ * arena_.chunk_bytes()) {
-      if (chunks_ == arena_.chunks())
-        return fail(ErrorCode::memory_budget_exceeded, "the version store has reached its largest size");
-      PLIMSOLL_TRY(arena_.commit(chunks_));
-      ++chunks_;
-    }
+    PLIMSOLL_TRY(grow_table(index));
+    PLIMSOLL_TRY(grow_file(index));
     new (&segment(index)) Segment();
     segments_high_.store(index + 1, std::memory_order_release);
   }
@@ -53,6 +48,37 @@ Result<SegmentIndex> Store::take_segment() {
   taken.next = no_segment;
   taken.state.store(static_cast<std::uint8_t>(SegmentState::open), std::memory_order_release);
   return index;
+}
+
+Result<void> Store::grow_table(SegmentIndex index) {
+  const std::size_t needed = (std::size_t{index} + 1) * sizeof(Segment);
+  if (needed <= chunks_ * arena_.chunk_bytes()) return {};
+  if (chunks_ == arena_.chunks()) return fail(ErrorCode::memory_budget_exceeded, "the version store has reached its largest size");
+  PLIMSOLL_TRY(arena_.commit(chunks_));
+  ++chunks_;
+  return {};
+}
+
+// A version page can always be written: a full disk refuses the change that would need one, not the checkpoint that makes room for
+// undoing it.
+Result<void> Store::grow_file(SegmentIndex index) {
+  constexpr std::uint64_t step = 1u << 20;
+  const std::uint64_t segment_bytes = std::uint64_t{segment_pages} * page_bytes(),
+                      needed = (index + std::uint64_t{1}) * segment_bytes;
+  while (file_bytes_ < needed) {
+    const std::uint64_t more = std::max(step, segment_bytes), least = std::max(needed, file_bytes_) - file_bytes_;
+    Result<void> grown = file_.allocate(file_bytes_, more);
+    if (grown) {
+      file_bytes_ += more;
+      continue;
+    }
+    if (grown.error().code() == ErrorCode::no_space) grown = file_.allocate(file_bytes_, least);
+    if (!grown && grown.error().code() == ErrorCode::no_space)
+      return fail(ErrorCode::no_space, "the file of old versions, {} bytes, cannot grow by {}", file_bytes_, least);
+    PLIMSOLL_TRY(grown);
+    file_bytes_ += least;
+  }
+  return {};
 }
 
 // The lane moves on to a fresh page; the old one is unpinned, and its segment closed if it was the last.

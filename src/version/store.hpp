@@ -59,8 +59,9 @@ struct PrivateLane {
 
 class Store {
  public:
-  static Result<std::unique_ptr<Store>> open(storage::Pool& pool, memory::PageProvider& provider, log::Log& log, Metrics& metrics,
-                                             std::uint16_t incarnation);
+  // `file` is the one that the pool knows under `incarnation`.
+  static Result<std::unique_ptr<Store>> open(storage::Pool& pool, io::File& file, memory::PageProvider& provider, log::Log& log,
+                                             Metrics& metrics, std::uint16_t incarnation);
   ~Store();
 
   std::uint16_t incarnation() const { return incarnation_; }
@@ -109,17 +110,22 @@ class Store {
     Mutex mutex{LatchRank::space};
     PrivateLane at;
   };
-  Store(storage::Pool& pool, log::Log& log, Metrics& metrics) : pool_(pool), log_(log), metrics_(metrics) {}
+  Store(storage::Pool& pool, io::File& file, log::Log& log, Metrics& metrics)
+      : pool_(pool), file_(file), log_(log), metrics_(metrics) {}
   Result<Reserved> reserve_in(PrivateLane& lane, std::uint16_t bytes);
   Result<void> next_page(PrivateLane& lane);
   Result<SegmentIndex> take_segment();
+  Result<void> grow_table(SegmentIndex index) PLIMSOLL_REQUIRES(table_mutex_);
+  Result<void> grow_file(SegmentIndex index) PLIMSOLL_REQUIRES(table_mutex_);
 
   storage::Pool& pool_;
+  io::File& file_;
   log::Log& log_;
   Metrics& metrics_;
   std::uint16_t incarnation_ = 0;
   memory::ChunkArena arena_;  // the segment table
   std::size_t chunks_ = 0;
+  std::uint64_t file_bytes_ = 0;  // disk blocks that are there
   std::atomic<std::uint32_t> segments_high_{0};
   Mutex table_mutex_{LatchRank::commit};  // the free list and the table's growth
   SegmentIndex free_list_ = no_segment;
