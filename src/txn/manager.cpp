@@ -151,6 +151,7 @@ Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes glo
 
 // The prepared transaction of this global id, for its end; nobody else gets it meanwhile.
 Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
+  const MutexLock lock(prepare_mutex_);
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
     registry::Slot& slot = engine_.registry.slot(i);
     std::uint64_t control = slot.control.load(std::memory_order_acquire);
@@ -166,6 +167,7 @@ Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
 
 std::vector<TransactionInfo> TransactionManager::list() const {
   std::vector<TransactionInfo> all = engine_.registry.list();
+  const MutexLock lock(prepare_mutex_);
   for (TransactionInfo& info : all)
     if (info.state == TransactionState::prepared) info.global_id = transactions()[registry::slot_of(info.id)].global_id();
   return all;
