@@ -233,6 +233,8 @@ bool TransactionManager::free_some_garbage() {
   return freed;
 }
 
+// Final only for a record in its leaf, latched. Of a copy it is a guess: its mark may be found nowhere because the transaction has
+// stamped the record meanwhile and is gone, not because it committed before every snapshot.
 bool TransactionManager::is_garbage(const btree::RecordView& record) const {
   PLIMSOLL_CHECK(record.value_bytes == 12 || (record.flags & btree::flag_deleted) != 0);
   if ((record.flags & btree::flag_deleted) != 0) return false;
@@ -249,7 +251,7 @@ bool TransactionManager::free_extent(const Extent& extent, Bytes key) {
   auto credit = engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0);
   if (!credit) return false;
   auto leaf = engine_.trees.latch(engine_.garbage_tree, key);
-  if (!leaf || !leaf->found()) return false;
+  if (!leaf || !leaf->found() || !is_garbage(leaf->record())) return false;
   storage::ExclusivePage map_page = engine_.space.latch_map(*map);
   btree::StructureChange change(engine_.log, *credit, payload);
   change.begin(leaf->page());
