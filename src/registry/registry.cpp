@@ -144,7 +144,7 @@ bool Registry::refresh_snapshots() {
     std::uint64_t point;
     while ((point = slots()[i].snapshot.load(std::memory_order_seq_cst)) == snapshot_acquiring) backoff.pause();
     if (point == snapshot_none) continue;
-    std::atomic_ref(points[count++]).store(point, std::memory_order_relaxed);
+    points[count++] = point;
     if (!slots()[i].read_only.load(std::memory_order_seq_cst)) oldest_writer = std::min(oldest_writer, point);
   }
   std::sort(points, points + count);
