@@ -50,8 +50,11 @@ Result<bool> Trees::free_last_branch(TreeId tree) {
     }
     branch.pages[branch.count++] = last_child;
     if (--place.level == 0) break;  // leaves are not read
+    const auto child = pool_.read(storage::data_page(last_child));
+    if (!place.node.still_valid()) return true;  // also when the read failed
+    if (!child) return std::unexpected(child.error());
     place.parent = place.node;
-    PLIMSOLL_ASSIGN(place.node, pool_.read(storage::data_page(last_child)));
+    place.node = *child;
   }
   if (branch.count > branch_pages_max)
     return fail(ErrorCode::corruption, "tree {} has {} levels in a row with one child", tree.value, branch.count);

@@ -67,6 +67,7 @@ struct Worker {
   }
   void erase(std::uint64_t n) {
     const auto erased = f.erase(tree, key_of_number(n), true);
+    if (!erased) ADD_FAILURE() << erased.error().message();
     require(erased.has_value() && *erased == mine.contains(n));
     mine.erase(n);
   }
