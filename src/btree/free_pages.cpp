@@ -29,19 +29,32 @@ Result<bool> Trees::free_last_branch(TreeId tree) {
   Place place;
   PLIMSOLL_ASSIGN(place.node, sample_root(tree));
   branch.holder = place.node;
-  for (place.level = Node(place.node.bytes).level(); place.level > 0; --place.level) {
-    const std::uint16_t children = Shape::of(place.node.bytes, page_bytes(), inner_slot_bytes).count;
-    if (children == 0 || place.level > level_max) {
-      return fail(ErrorCode::corruption, "tree {}: page {} has no children", tree.value,
-                  storage::page_of(storage::key_of(place.node.bytes)));
+  for (;;) {
+    std::uint16_t children = 0;
+    std::uint32_t number = 0, last_child = 0;
+    {
+      const ReadLatch latch(pool_, place.node);
+      if (!latch) return true;
+      number = storage::page_of(storage::key_of(place.node.bytes));
+      if (place.is_root()) place.level = Node(place.node.bytes).level();
+      if (place.level > 0) children = Shape::of(place.node.bytes, page_bytes(), inner_slot_bytes).count;
+      if (children > 0) last_child = child_of(place.node.bytes, page_bytes(), static_cast<std::uint16_t>(children - 1)).page;
     }
+    if (!place.node.still_valid()) return true;  // evicted meanwhile: again
+    if (place.level == 0) break;
+    if (children == 0 || place.level > level_max)
+      return fail(ErrorCode::corruption, "tree {}: page {} has no children", tree.value, number);
     if (children > 1) {
       branch.holder = place.node;
       branch.count = 0;
     }
-    branch.pages[branch.count++] = child_of(place.node.bytes, page_bytes(), static_cast<std::uint16_t>(children - 1)).page;
-    if (!place.node.still_valid()) return true;  // evicted meanwhile: again
-    if (place.level > 1) { PLIMSOLL_ASSIGN(place.node, pool_.read(storage::data_page(branch.pages[branch.count - 1]))); }
+    branch.pages[branch.count++] = last_child;
+    if (--place.level == 0) break;  // leaves are not read
+    const auto child = pool_.read(storage::data_page(last_child));
+    if (!place.node.still_valid()) return true;  // also when the read failed
+    if (!child) return std::unexpected(child.error());
+    place.parent = place.node;
+    place.node = *child;
   }
   if (branch.count > branch_pages_max)
     return fail(ErrorCode::corruption, "tree {} has {} levels in a row with one child", tree.value, branch.count);

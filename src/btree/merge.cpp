@@ -80,8 +80,10 @@ class Trees::Merger {
     }
     if (!place.parent.still_valid()) return std::nullopt;
     storage::OptimisticPage& neighbour = pair.right_slot == place.slot ? pair.left : pair.right;
-    PLIMSOLL_ASSIGN(neighbour, trees_.pool_.read(storage::data_page(ref.page)));
-    if (!place.parent.still_valid()) return std::nullopt;
+    const auto read = trees_.pool_.read(storage::data_page(ref.page));
+    if (!place.parent.still_valid()) return std::nullopt;  // also when the read failed: the neighbour may be gone
+    if (!read) return std::unexpected(read.error());
+    neighbour = *read;
     return pair;
   }
 

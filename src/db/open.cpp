@@ -96,7 +96,7 @@ Result<void> Store::check_options() const {
 // What must be there at the same time, whatever happens: fixed tables, ring, write buffers, contexts and a few frames.
 Result<void> Store::check_least_budget() const {
   const std::uint64_t slots = slots_of(options_);
-  const std::uint64_t fixed = slots * (sizeof(registry::Slot) + sizeof(txn::TransactionImpl) + 96) + 5 * mib;
+  const std::uint64_t fixed = slots * (sizeof(registry::Slot) + sizeof(txn::TransactionImpl) + 104) + 5 * mib;
   std::uint64_t least = memory::MemoryBudget::least_bytes;
   for (int rounds = 0; rounds < 8; ++rounds) {  // the ring's size follows from the budget
     Options with_least = options_;

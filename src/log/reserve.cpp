@@ -133,7 +133,8 @@ void Log::wake_room_waiters() {
 Result<bool> Log::prepare_segment() {
   if (failed()) return failed_error();
   const std::uint64_t ready = segments_.ready_end();
-  if (ready >= promised_.load() + options_.segment_bytes || ready + options_.segment_bytes > segments_.limit(Priority::checkpoint)) return false;
+  if (ready >= promised_.load() + options_.segment_bytes || ready + options_.segment_bytes > segments_.limit(Priority::checkpoint))
+    return false;
   return segments_.extend(ready + 1);
 }
 

@@ -1,7 +1,7 @@
 #include "registry/registry.hpp"
 
 #include <algorithm>
-#include <cstring>
+#include <atomic>
 #include <new>
 
 #include "base/check.hpp"
@@ -50,9 +50,12 @@ Result<SlotIndex> Registry::acquire(std::uint64_t deadline_ns, Bytes label) {
     slot.deadline_ns.store(deadline_ns, std::memory_order_relaxed);
     slot.written_bytes.store(0, std::memory_order_relaxed);
     const auto label_bytes = static_cast<std::uint32_t>(std::min(label.size(), sizeof slot.label - 1));
-    if (label_bytes != 0) std::memcpy(slot.label, label.data(), label_bytes);
-    slot.label_bytes.store(label_bytes, std::memory_order_relaxed);
-    slot.id.store(make_id(slot.sequence++, index).value, std::memory_order_release);
+    // Lists read these meanwhile. Released, so that who sees a byte of the new label also sees that the old id is gone.
+    for (std::uint32_t i = 0; i < label_bytes; ++i) std::atomic_ref(slot.label[i]).store(label[i], std::memory_order_release);
+    slot.label_bytes.store(label_bytes, std::memory_order_release);
+    const std::uint64_t sequence = slot.sequence;
+    std::atomic_ref(slot.sequence).store(sequence + 1, std::memory_order_relaxed);
+    slot.id.store(make_id(sequence, index).value, std::memory_order_release);
     active_.fetch_add(1, std::memory_order_relaxed);
     return index;
   }
@@ -141,7 +144,7 @@ bool Registry::refresh_snapshots() {
     std::uint64_t point;
     while ((point = slots()[i].snapshot.load(std::memory_order_seq_cst)) == snapshot_acquiring) backoff.pause();
     if (point == snapshot_none) continue;
-    std::atomic_ref(points[count++]).store(point, std::memory_order_relaxed);
+    points[count++] = point;
     if (!slots()[i].read_only.load(std::memory_order_seq_cst)) oldest_writer = std::min(oldest_writer, point);
   }
   std::sort(points, points + count);

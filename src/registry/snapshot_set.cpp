@@ -8,7 +8,7 @@ namespace plimsoll::registry {
 
 Result<SnapshotSet> SnapshotSet::make(memory::PageProvider& provider, std::size_t points_max) {
   SnapshotSet set;
-  auto memory = provider.map(memory::Account::registry, 2 * points_max * sizeof(std::uint64_t));
+  auto memory = provider.map(memory::Account::registry, 3 * points_max * sizeof(std::uint64_t));
   if (!memory) return std::unexpected(memory.error());
   set.memory_ = std::move(*memory);
   set.capacity_ = points_max;
@@ -25,8 +25,10 @@ void SnapshotSet::publish(std::size_t count, Timestamp horizon, std::uint64_t ol
   PLIMSOLL_CHECK(count <= capacity_);
   const std::uint64_t sequence = sequence_->load(std::memory_order_relaxed);
   const std::uint64_t next = (sequence / 2 + 1) % 2;
-  const std::uint64_t* sorted = buffer(next);
+  const std::uint64_t* sorted = points();
   PLIMSOLL_DCHECK(std::is_sorted(sorted, sorted + count));
+  // Released: a reader who was overtaken twice and sees one of these also sees that the sequence has moved on.
+  for (std::size_t i = 0; i < count; ++i) std::atomic_ref(buffer(next)[i]).store(sorted[i], std::memory_order_release);
   shared_->count[next].store(count, std::memory_order_relaxed);
   sequence_->store(sequence + 1, std::memory_order_seq_cst);
   horizon_->store(horizon.value, std::memory_order_seq_cst);

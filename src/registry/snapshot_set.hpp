@@ -3,7 +3,8 @@
 // (complete pruning: vDriver, SIGMOD 2020, theorem 3.5). A stale set is safe: points only end, and newcomers are at or above the
 // horizon.
 //
-// Published by copying into one of two buffers under a sequence number: readers retry when a publication overtook them.
+// Collected in a private buffer, and published by copying it into one of two others under a sequence number: readers notice when a
+// publication overtook them.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ class SnapshotSet {
   static Result<SnapshotSet> make(memory::PageProvider& provider, std::size_t points_max);
 
   // The publisher (one at a time): fill points() ascending without repeats, then publish.
-  std::uint64_t* points() const { return buffer((sequence_->load(std::memory_order_relaxed) / 2 + 1) % 2); }
+  std::uint64_t* points() const { return buffer(2); }
   void publish(std::size_t count, Timestamp horizon, std::uint64_t oldest_writer);
 
   // False: some admissible snapshot may see the version that was visible in [from, until).

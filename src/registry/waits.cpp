@@ -1,6 +1,6 @@
 // The wait-for graph of the registry: edges live in the slots and are guarded by the wait mutex, which is taken only by who has to
 // wait, who has waiters, and lists.
-#include <cstring>
+#include <atomic>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -131,8 +131,10 @@ std::vector<TransactionInfo> Registry::list() const {
     info.age_ms = begun == 0 || now < begun ? 0 : (now - begun) / 1'000'000;
     info.written_bytes = slot.written_bytes.load(std::memory_order_relaxed);
     info.waits_for = TxnId{slot.waits_for};
-    info.label.assign(slot.label, slot.label_bytes.load(std::memory_order_relaxed));
-    all.push_back(std::move(info));
+    info.label.resize(slot.label_bytes.load(std::memory_order_acquire));
+    for (std::size_t at = 0; at < info.label.size(); ++at)
+      info.label[at] = std::atomic_ref(const_cast<char&>(slot.label[at])).load(std::memory_order_acquire);
+    if (slot.id.load(std::memory_order_relaxed) == id) all.push_back(std::move(info));  // else it has ended meanwhile
   }
   return all;
 }

@@ -151,6 +151,7 @@ Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes glo
 
 // The prepared transaction of this global id, for its end; nobody else gets it meanwhile.
 Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
+  const MutexLock lock(prepare_mutex_);
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
     registry::Slot& slot = engine_.registry.slot(i);
     std::uint64_t control = slot.control.load(std::memory_order_acquire);
@@ -166,6 +167,7 @@ Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
 
 std::vector<TransactionInfo> TransactionManager::list() const {
   std::vector<TransactionInfo> all = engine_.registry.list();
+  const MutexLock lock(prepare_mutex_);
   for (TransactionInfo& info : all)
     if (info.state == TransactionState::prepared) info.global_id = transactions()[registry::slot_of(info.id)].global_id();
   return all;
@@ -231,6 +233,8 @@ bool TransactionManager::free_some_garbage() {
   return freed;
 }
 
+// Final only for a record in its leaf, latched. Of a copy it is a guess: its mark may be found nowhere because the transaction has
+// stamped the record meanwhile and is gone, not because it committed before every snapshot.
 bool TransactionManager::is_garbage(const btree::RecordView& record) const {
   PLIMSOLL_CHECK(record.value_bytes == 12 || (record.flags & btree::flag_deleted) != 0);
   if ((record.flags & btree::flag_deleted) != 0) return false;
@@ -247,7 +251,7 @@ bool TransactionManager::free_extent(const Extent& extent, Bytes key) {
   auto credit = engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0);
   if (!credit) return false;
   auto leaf = engine_.trees.latch(engine_.garbage_tree, key);
-  if (!leaf || !leaf->found()) return false;
+  if (!leaf || !leaf->found() || !is_garbage(leaf->record())) return false;
   storage::ExclusivePage map_page = engine_.space.latch_map(*map);
   btree::StructureChange change(engine_.log, *credit, payload);
   change.begin(leaf->page());

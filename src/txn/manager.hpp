@@ -49,8 +49,8 @@ class TransactionManager {
   Engine& engine_;
   memory::Mapping memory_;
   std::unique_ptr<AsyncCommits> async_;
-  Mutex prepare_mutex_{LatchRank::catalogue};
-  std::uint32_t garbage_at_ = 0;  // where the background goes on in the garbage tree
+  mutable Mutex prepare_mutex_{LatchRank::catalogue};  // global ids: held to take one, and to look at those of others
+  std::uint32_t garbage_at_ = 0;                       // where the background goes on in the garbage tree
 };
 
 }  // namespace plimsoll::txn

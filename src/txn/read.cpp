@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "btree/read_latch.hpp"
 #include "txn/large_value.hpp"
 #include "txn/transaction.hpp"
 
@@ -35,45 +36,50 @@ void TransactionImpl::drop(Found& found) {
 
 Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::LeafPosition& position, Want want, Found& found) {
   const btree::RecordView& record = position.record;
-  if (!record) {
-    drop(found);
-    return position.page.still_valid() ? Attempt::done : Attempt::again;
+  Attempt copied = Attempt::done;
+  std::uint64_t older = 0;  // where the chain begins, if the newest version is not the one to be seen
+  {
+    const btree::ReadLatch latch(engine_.pool, position.page);
+    if (!latch) return Attempt::again;
+    const bool seen = record && view_.sees(record.stamp());
+    if (record && !seen) older = record.previous();
+    if (seen && (record.flags & btree::flag_deleted) == 0) {
+      copied = copy_out({record.value, record.value_bytes}, want, found);
+      found.large = (record.flags & btree::flag_large) != 0;
+    } else {
+      drop(found);
+    }
   }
-  if (!view_.sees(record.stamp())) return read_chain(position, want, found);
-  if ((record.flags & btree::flag_deleted) != 0) {
-    drop(found);
-    return position.page.still_valid() ? Attempt::done : Attempt::again;
-  }
-  const Attempt copied = copy_out({record.value, record.value_bytes}, want, found);
-  found.large = (record.flags & btree::flag_large) != 0;
-  return position.page.still_valid() ? copied : Attempt::again;
+  if (!position.page.still_valid()) return Attempt::again;
+  return older == 0 ? copied : read_chain(position, older, want, found);
 }
 
-Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPosition& position, Want want, Found& found) {
-  std::uint64_t address = position.record.previous();
-  if (!position.page.still_valid()) return Attempt::again;
-  // Each snapshot sees what was committed before this open. So whatever it does not see was written since, or by a transaction that was
-  // recovered as prepared: the file of the version below is there.
-  drop(found);
+Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPosition& position, std::uint64_t address, Want want,
+                                                             Found& found) {
+  // Each snapshot sees what was committed before this open. So whatever it does not see was written since, or by a transaction that
+  // was recovered as prepared: the file of the version below is there.
   while (address != 0) {
     engine_.metrics.add(Counter::version_hops);
     const auto sampled = engine_.pool.read(version::page_of(address));
     if (!position.page.still_valid()) return Attempt::again;  // also when the read failed: the address may be stale
     if (!sampled) return std::unexpected(sampled.error());
     const storage::OptimisticPage& page = *sampled;
-    const version::Entry entry = version::read_entry(page.bytes, engine_.pool.page_bytes(), version::offset_of(address));
-    if (entry.bytes == 0) return Attempt::again;
-    const bool intermediate = entry.stamp == registry::mark_of(entry.writer);
-    const bool seen = !intermediate && (entry.absent() || view_.sees(entry.stamp));
-    if (seen) {
-      const bool present = !entry.absent() && (entry.flags & btree::flag_deleted) == 0;
-      Attempt copied = Attempt::done;
+    bool seen = false;
+    Attempt copied = Attempt::done;
+    {
+      const btree::ReadLatch latch(engine_.pool, page);
+      if (!latch) return Attempt::again;
+      const version::Entry entry = version::read_entry(page.bytes, engine_.pool.page_bytes(), version::offset_of(address));
+      if (entry.bytes == 0) return Attempt::again;
+      const bool intermediate = entry.stamp == registry::mark_of(entry.writer);
+      seen = !intermediate && (entry.absent() || view_.sees(entry.stamp));
+      const bool present = seen && !entry.absent() && (entry.flags & btree::flag_deleted) == 0;
       if (present) copied = copy_out(entry.value, want, found);
       found.large = present && (entry.flags & btree::flag_large) != 0;
-      return page.still_valid() && position.page.still_valid() ? copied : Attempt::again;
+      address = entry.previous;
     }
-    address = entry.previous;
     if (!page.still_valid()) return Attempt::again;
+    if (seen) return position.page.still_valid() ? copied : Attempt::again;
   }
   return position.page.still_valid() ? Attempt::done : Attempt::again;
 }

@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "btree/read_latch.hpp"
 #include "txn/transaction.hpp"
 #include "version/pinned_entry.hpp"
 
@@ -64,10 +65,14 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
     const btree::RecordView& record = position.record;
     std::array<char, LargeValue::descriptor_max> descriptor;
     std::size_t bytes = 0;
-    if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address &&
-        (record.flags & btree::flag_large) != 0) {
-      bytes = std::min<std::size_t>(record.value_bytes, descriptor.size());
-      page_read(descriptor.data(), record.value, bytes);
+    {
+      const btree::ReadLatch latch(engine_.pool, position.page);
+      if (!latch) continue;
+      if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address &&
+          (record.flags & btree::flag_large) != 0) {
+        bytes = std::min<std::size_t>(record.value_bytes, descriptor.size());
+        page_read(descriptor.data(), record.value, bytes);
+      }
     }
     if (!position.page.still_valid()) continue;
     const Bytes value{descriptor.data(), bytes};
@@ -124,9 +129,10 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address, std::
   PLIMSOLL_ASSIGN(log::Credit credit,
                   engine_.log.reserve(log::record_bytes(head.size() + entry.key.size() + update.before.size() + entry.value.size()),
                                       log::Log::Priority::reserve, deadline_ns));
-  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, entry.absent() ? engine_.trees.latch(tree, entry.key)
-                                                          : engine_.trees.latch_with_room(tree, entry.key, entry.value.size(),
-                                                                                          log::Log::Priority::reserve, deadline_ns));
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, entry.absent()
+                                               ? engine_.trees.latch(tree, entry.key)
+                                               : engine_.trees.latch_with_room(tree, entry.key, entry.value.size(),
+                                                                               log::Log::Priority::reserve, deadline_ns));
   if (leaf.found() && leaf.record().stamp() == registry::mark_of(id_) && leaf.record().previous() == address) {
     update.leaf = storage::page_of(leaf.page().key());
     update.leaf_before_lsn = leaf.page().lsn().value;

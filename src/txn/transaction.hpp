@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <optional>
 
 #include "plimsoll/transaction.hpp"
@@ -133,7 +134,7 @@ class TransactionImpl {
   // read.cpp
   Result<Found> read(TreeId tree, Bytes key, Want want);
   enum class Attempt : std::uint8_t { done, again, no_memory };
-  Result<Attempt> read_chain(const btree::LeafPosition& position, Want want, Found& found);
+  Result<Attempt> read_chain(const btree::LeafPosition& position, std::uint64_t address, Want want, Found& found);
   Result<Found> read_latched(TreeId tree, Bytes key, Want want);
   Result<Attempt> read_position(const btree::LeafPosition& position, Want want, Found& found);
   Attempt copy_out(Bytes from, Want want, Found& found);
@@ -161,6 +162,11 @@ class TransactionImpl {
     Runs extents{};          // of a large value: their bits are set with this change
   };
   bool needs_entry(const btree::RecordView& own_record, Change change) const;
+  struct Expected {  // by an optimistic look at what is to be changed
+    std::size_t value_bytes = 0;
+    bool own = false, with_entry = false, supersedes_new = false;
+  };
+  std::optional<Expected> expect(const btree::LeafPosition& position, Change change) const;
   std::uint64_t wait_deadline() const;
   Result<version::Reserved> reserve_entry(std::uint16_t bytes);
   Result<log::Credit> take_credit(std::uint64_t bytes);
@@ -222,7 +228,7 @@ class TransactionImpl {
   std::uint64_t superseded_stamp_ = 0;
   LargeValue superseded_;  // extents that the change in progress makes garbage
   std::array<char, 64> global_id_{};
-  std::size_t global_id_bytes_ = 0;
+  std::atomic<std::size_t> global_id_bytes_{0};  // the text is written under the manager's prepare mutex only
 };
 
 }  // namespace plimsoll::txn

@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "btree/read_latch.hpp"
 #include "txn/cursor.hpp"
 #include "txn/large_value.hpp"
 #include "txn/transaction.hpp"
@@ -76,6 +77,18 @@ bool TransactionImpl::needs_entry(const btree::RecordView& own_record, Change ch
   return savepoint_count_ != 0 || (own_record.flags & btree::flag_large) != 0 || (change == Change::erase && !deleted(own_record));
 }
 
+// What would be kept, judged before the latch is taken, so that room and credit can be. None: the leaf is in the way.
+std::optional<TransactionImpl::Expected> TransactionImpl::expect(const btree::LeafPosition& position, Change change) const {
+  const btree::ReadLatch latch(engine_.pool, position.page);
+  if (!latch) return std::nullopt;
+  const btree::RecordView& seen = position.record;
+  if (!seen) return Expected{.with_entry = true};
+  const std::uint64_t stamp = seen.stamp();
+  const bool own = view_.own_mark != 0 && stamp == view_.own_mark;
+  const bool supersedes_new = seen.previous() != 0 && stamp > engine_.registry.snapshots().horizon();
+  return Expected{seen.value_bytes, own, !own || needs_entry(seen, change), supersedes_new};
+}
+
 // Until when this transaction waits for a lock, for log space, for room; 0 as an option means for ever.
 std::uint64_t TransactionImpl::wait_deadline() const {
   return lock_wait_ns_ == 0 ? ~std::uint64_t{0} : engine_.time.monotonic_ns() + lock_wait_ns_;
@@ -122,18 +135,15 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
       drop_room();
       return std::unexpected(position.error());
     }
-    // What would be kept: judged optimistically first, so that room and credit are taken before the latch.
-    const btree::RecordView& seen = position->record;
-    const std::size_t before = seen ? seen.value_bytes : 0;
-    const bool own = seen && view_.own_mark != 0 && seen.stamp() == view_.own_mark;
-    const bool with_entry = !own || needs_entry(seen, change);
+    const auto expected = expect(*position, change);
+    if (!expected) continue;
+    const std::size_t before = expected->value_bytes;
     const auto entry_bytes = static_cast<std::uint16_t>(version::entry_bytes(key.size(), before));
     if (entry_bytes + storage::page_header_bytes > engine_.pool.page_bytes()) continue;  // a torn read
     // A hot key: the version about to be superseded can only be judged by snapshots as of now.
-    if (with_entry && seen && seen.previous() != 0 && seen.stamp() > engine_.registry.snapshots().horizon())
-      engine_.registry.refresh_if_cheap();
-    if (room.bytes != (with_entry ? entry_bytes : 0)) drop_room();
-    if (with_entry && room.address == 0) {
+    if (expected->with_entry && expected->supersedes_new) engine_.registry.refresh_if_cheap();
+    if (room.bytes != (expected->with_entry ? entry_bytes : 0)) drop_room();
+    if (expected->with_entry && room.address == 0) {
       auto taken = reserve_entry(entry_bytes);
       if (!taken) return std::unexpected(taken.error());
       room = *taken;
@@ -160,7 +170,7 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
     }
     const Verdict verdict = judge(leaf.record(), change);
     if (verdict.kind == Verdict::Kind::go && !verdict.nothing_to_do) {
-      PLIMSOLL_CHECK(verdict.own == own);  // nothing has changed since it was looked at
+      PLIMSOLL_CHECK(verdict.own == expected->own);  // nothing has changed since it was looked at
       apply(leaf, tree, key, {value, flags, change == Change::lock, extents}, verdict, room, *credit);
       return true;
     }

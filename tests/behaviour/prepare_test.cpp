@@ -59,10 +59,10 @@ TEST_F(Prepare, OnlyItsCoordinatorEndsAPreparedTransaction) {
 
 TEST_F(Prepare, ItsDeadlineDoesNotEndIt) {
   const Table where = table();
-  auto tx = begin({.deadline = 50ms});
+  auto tx = begin({.deadline = 500ms});
   ASSERT_OK(tx.put(where, "k", "v"));
   ASSERT_OK(tx.prepare("gid"));
-  std::this_thread::sleep_for(200ms);
+  std::this_thread::sleep_for(700ms);
   ASSERT_OK(db().commit_prepared("gid"));
   EXPECT_EQ(now(where, "k"), "v");
 }
@@ -80,7 +80,7 @@ TEST_F(Prepare, WritersWaitForItsOutcome) {
     ASSERT_TRUE(waits(waiter.id()));
     if (commits) ASSERT_OK(db().commit_prepared("gid"));
     if (!commits) ASSERT_OK(db().abort_prepared("gid"));
-    ASSERT_EQ(waiting.wait_for(5s), std::future_status::ready);
+    ASSERT_EQ(waiting.wait_for(patience), std::future_status::ready);
     if (commits)
       EXPECT_CODE(waiting.get(), conflict);
     else

@@ -158,7 +158,7 @@ TEST_F(Savepoints, WaitersProceedAfterAPartialRollback) {
   auto waiting = std::async(std::launch::async, [&] { return waiter.put(where, "k", "waiter"); });
   ASSERT_TRUE(waits(waiter.id()));
   ASSERT_OK(holder.rollback_to(*point));
-  ASSERT_EQ(waiting.wait_for(5s), std::future_status::ready);
+  ASSERT_EQ(waiting.wait_for(patience), std::future_status::ready);
   EXPECT_OK(waiting.get());
   ASSERT_OK(waiter.commit());
   ASSERT_OK(holder.commit());

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -63,12 +64,23 @@ inline std::string key_of(std::uint64_t number) {
 inline std::string noise(std::size_t bytes, std::uint64_t seed) {
   std::string out(bytes, '\0');
   std::uint64_t state = seed * 0x9E3779B97F4A7C15ull + 1;
-  for (char& c : out) {
+  for (std::size_t at = 0; at < bytes; at += sizeof state) {  // a word at a time: byte by byte it is most of a sanitizer's run
     state = state * 6364136223846793005ull + 1442695040888963407ull;
-    c = static_cast<char>(state >> 56);
+    const std::uint64_t word = (state ^ state >> 32) * 0xD6E8FEB86659FD93ull;
+    std::memcpy(out.data() + at, &word, std::min(sizeof word, bytes - at));
   }
   return out;
 }
+
+// PLIMSOLL_TEST_SCALE: 1 as released, less under a sanitizer. For counts that make a test longer, not for those that make it bite.
+inline std::uint64_t scaled(std::uint64_t count, std::uint64_t least) {
+  const char* text = std::getenv("PLIMSOLL_TEST_SCALE");
+  const double scale = text == nullptr ? 1.0 : std::atof(text);
+  return std::clamp(static_cast<std::uint64_t>(static_cast<double>(count) * scale), std::min(least, count), count);
+}
+
+// A guard against hanging, never a measure: whoever waits goes on as soon as there is something to go on for.
+inline constexpr std::chrono::seconds patience{120};
 
 inline std::optional<std::string> text(const Result<std::optional<Value>>& found) {
   EXPECT_OK(found);
@@ -202,7 +214,7 @@ class StoreTest : public ::testing::Test {
   std::uint64_t gauge(std::string_view name) { return value_of(db().statistics().gauges, name); }
 
   // Drives or awaits the background until `reached` holds.
-  bool eventually(const std::function<bool()>& reached, std::chrono::milliseconds within = std::chrono::seconds(10)) {
+  bool eventually(const std::function<bool()>& reached, std::chrono::milliseconds within = patience) {
     const auto until = std::chrono::steady_clock::now() + within;
     while (!reached()) {
       if (std::chrono::steady_clock::now() > until) return false;
@@ -210,6 +222,12 @@ class StoreTest : public ::testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
     return true;
+  }
+  // Until there is nothing left for the background to do. With threads of its own running, one that is at work may hide what is
+  // left from a single round.
+  void settle() {
+    for (int quiet = 0; quiet < 5; std::this_thread::sleep_for(std::chrono::milliseconds(options.background_threads ? 10 : 0)))
+      quiet = db().run_background() ? 0 : quiet + 1;
   }
   // The transaction hangs on another one.
   bool waits(TxnId waiter) {

@@ -87,7 +87,7 @@ TEST_F(Tables, DroppingABigTableGivesItsPagesBack) {
     for (std::uint64_t i = 0; i < 5; ++i) put(where, "large" + std::to_string(i), noise(500_KiB, i));
     if (round == 1) pages = gauge("data_file_pages");
     ASSERT_OK(db().drop_table("big"));
-    std::this_thread::sleep_for(100ms);
+    settle();
   }
   EXPECT_LE(gauge("data_file_pages"), pages + 64);
   auto report = db().verify();

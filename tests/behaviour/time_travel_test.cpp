@@ -28,7 +28,7 @@ TEST_F(TimeTravel, InsideTheWindowEveryMomentIsExact) {
     moments.emplace_back(db().now(), std::to_string(i));
     if (i % 50 == 0) erase(where, "gone"), put(where, "gone", std::to_string(i));
   }
-  std::this_thread::sleep_for(100ms);
+  settle();
   for (const auto& [when, value] : moments) ASSERT_EQ(at(when, where, "k"), value);
 }
 
@@ -37,7 +37,7 @@ TEST_F(TimeTravel, OutsideTheWindowTheAnswerIsSnapshotTooOld) {
   put(where, "k", "0");
   const Timestamp early = db().now();
   for (int i = 0; i < 100; ++i) put(where, "k", "later");
-  std::this_thread::sleep_for(100ms);
+  settle();
   for (int i = 0; i < 100; ++i) put(where, "k", "later");
   EXPECT_CODE(db().begin({.as_of = early}), snapshot_too_old);
   EXPECT_CODE(db().begin({.as_of = Timestamp{1}}), snapshot_too_old);
@@ -73,7 +73,7 @@ TEST_F(TimeTravel, TheExternalFloorKeepsEverythingAboveIt) {
     put(where, "k", std::to_string(i));
     moments.emplace_back(db().now(), std::to_string(i));
   }
-  std::this_thread::sleep_for(100ms);
+  settle();
   for (const auto& [when, value] : moments) ASSERT_EQ(at(when, where, "k"), value);
   const Timestamp raised = moments[100].first;
   ASSERT_OK(db().set_external_floor(raised));

@@ -2,6 +2,7 @@
 // tree is sound afterwards.
 #include <array>
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "base/random.hpp"
@@ -52,6 +53,13 @@ struct Worker {
       }
     }
   }
+  // All that is left of its own but every sixteenth: the neighbourhood empties under everybody's hands.
+  void thin_out() {
+    for (auto it = mine.begin(); it != mine.end() && !failed;) {
+      const std::uint64_t n = it++->first;
+      if (n / threads % 16 != 0) erase(n);
+    }
+  }
   void write(std::uint64_t n) {
     const std::string key = key_of_number(n), value = value_for(key, 1 + random.below(8));
     require(f.put(tree, key, value).has_value());
@@ -59,6 +67,7 @@ struct Worker {
   }
   void erase(std::uint64_t n) {
     const auto erased = f.erase(tree, key_of_number(n), true);
+    if (!erased) ADD_FAILURE() << erased.error().message();
     require(erased.has_value() && *erased == mine.contains(n));
     mine.erase(n);
   }
@@ -115,21 +124,31 @@ struct Worker {
   bool failed = false;
 };
 
-TEST(BtreeThreads, InsertEraseFindAndCopyOnOverlappingLeaves) {
-  TreeFixture f(4096, 128);
-  const TreeId tree = f.create_tree();
-  std::vector<Worker> workers;
-  for (unsigned i = 0; i < threads; ++i) workers.emplace_back(f, tree, i);
+void run_all(std::vector<Worker>& workers, const std::function<void(Worker&)>& work) {
   std::vector<std::thread> running;
-  for (auto& worker : workers) running.emplace_back([&worker] { worker.run(steps); });
+  for (auto& worker : workers) running.emplace_back([&] { work(worker); });
   for (auto& thread : running) thread.join();
+}
+
+void expect_content(TreeFixture& f, TreeId tree, const std::vector<Worker>& workers) {
   std::map<std::string, std::string> expected;
   for (const auto& worker : workers) {
     EXPECT_FALSE(worker.failed) << "thread " << worker.me;
     for (const auto& [n, value] : worker.mine) expected.emplace(key_of_number(n), value);
   }
   EXPECT_EQ(f.content(tree), expected);
+}
+
+TEST(BtreeThreads, InsertEraseFindAndCopyOnOverlappingLeaves) {
+  TreeFixture f(4096, 128);
+  const TreeId tree = f.create_tree();
+  std::vector<Worker> workers;
+  for (unsigned i = 0; i < threads; ++i) workers.emplace_back(f, tree, i);
+  run_all(workers, [](Worker& worker) { worker.run(steps); });
+  expect_content(f, tree, workers);
   EXPECT_GT(f.metrics.sum(Counter::tree_splits), 0u);
+  run_all(workers, [](Worker& worker) { worker.thin_out(); });
+  expect_content(f, tree, workers);
   EXPECT_GT(f.metrics.sum(Counter::tree_merges), 0u);
 }
 

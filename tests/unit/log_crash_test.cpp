@@ -250,7 +250,8 @@ TEST(OpenTest, ALogLargerThanItsLimitCanStillTakeACheckpointAndBeCut) {
   ASSERT_NE(log, nullptr);
   EXPECT_FALSE(log->reserve(100, Log::Priority::normal, 0));
   EXPECT_TRUE(log->wants_cut(0.5));
-  EXPECT_TRUE(log->reserve(1000, Log::Priority::reserve, 0));
+  EXPECT_FALSE(log->reserve(100, Log::Priority::reserve, 0));
+  EXPECT_TRUE(log->reserve(1000, Log::Priority::checkpoint, 0));
   log->cut(end);
   EXPECT_TRUE(log->reserve(100, Log::Priority::normal, 0));
 }
