@@ -25,7 +25,14 @@ bool Store::provide_pages() {
   return collector_->run() || (provided && *provided);
 }
 
+// Readers get their error; who watches the store learns of it here, once for all that were met since the last round.
+void Store::tell_of_damage() {
+  const std::uint64_t now = metrics_.sum(Counter::checksum_failures), told = damaged_told_.exchange(now);
+  if (now > told) events_->add(EventKind::corruption, "{} reads met damaged pages; verify names them", now - told);
+}
+
 bool Store::keep_house() {
+  tell_of_damage();
   bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
   if (options_.retention.count() != 0) {
     const std::uint64_t wall = time_->wall_ms(), back = static_cast<std::uint64_t>(options_.retention.count());

@@ -118,7 +118,7 @@ Result<VerifyReport> Database::verify() {
 RecoveryReport Database::recovery_report() const { return store_ ? store_->recovery_report() : RecoveryReport{}; }
 Statistics Database::statistics() const { return store_ ? store_->statistics() : Statistics{}; }
 void Database::reset_statistics() {
-  if (store_) store_->metrics().reset();
+  if (store_) store_->reset_statistics();
 }
 std::vector<TransactionInfo> Database::transactions() const {
   return store_ ? store_->transactions().list() : std::vector<TransactionInfo>{};
@@ -126,7 +126,9 @@ std::vector<TransactionInfo> Database::transactions() const {
 std::vector<WaitEdge> Database::wait_graph() const { return store_ ? store_->registry().wait_graph() : std::vector<WaitEdge>{}; }
 Result<void> Database::kill(TxnId id) {
   PLIMSOLL_OPEN();
-  return store_->transactions().kill(id);
+  PLIMSOLL_TRY(store_->transactions().kill(id));
+  store_->killed(id);
+  return {};
 }
 
 std::vector<TransactionInfo> Database::prepared() const {

@@ -39,8 +39,10 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<VerifyReport> verify();
   Result<void> read_through(const txn::LargeValue& value);
   Statistics statistics() const;
+  void reset_statistics();  // counters, and the peaks of the accounts
   bool run_background();
   void reaped(TxnId id, const char* why) { events_->add(EventKind::reaped, "transaction {}: {}", id.value, why); }
+  void killed(TxnId id) { events_->add(EventKind::killed, "transaction {}", id.value); }
 
   txn::Engine& engine() { return *engine_; }
   txn::TransactionManager& transactions() { return *transactions_; }
@@ -99,6 +101,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   bool write_log();
   bool provide_pages();
   bool keep_house();
+  void tell_of_damage();
 
   const std::string path_;
   const Options options_;
@@ -135,6 +138,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::function<void(Lsn)> durable_callback_;
   Mutex callback_mutex_{LatchRank::events};
   std::atomic<bool> stopping_{false}, failing_{false};
+  std::atomic<std::uint64_t> damaged_told_{0};
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };

@@ -2,6 +2,7 @@
 // answers with an error, whatever is called.
 #include "plimsoll/transaction.hpp"
 
+#include "base/duration.hpp"
 #include "base/fail.hpp"
 #include "db/store.hpp"
 #include "txn/cursor.hpp"
@@ -273,15 +274,13 @@ bool Transaction::active() const { return alive(impl_, id_) && impl_->slot().sta
 Result<void> Transaction::set_deadline(std::chrono::milliseconds from_now) {
   PLIMSOLL_ENTER(operation);
   if (from_now.count() < 0) return fail(ErrorCode::invalid_argument, "a deadline of {} ms", from_now.count());
-  operation->slot().deadline_ns.store(from_now.count() == 0 ? 0
-                                                            : operation->engine().time.monotonic_ns() +
-                                                                  static_cast<std::uint64_t>(from_now.count()) * 1'000'000);
+  operation->slot().deadline_ns.store(from_now.count() == 0 ? 0 : operation->engine().time.monotonic_ns() + saturated_ns(from_now));
   return {};
 }
 Result<void> Transaction::set_lock_deadline(std::chrono::milliseconds wait) {
   PLIMSOLL_ENTER(operation);
   if (wait.count() < 0) return fail(ErrorCode::invalid_argument, "a lock deadline of {} ms", wait.count());
-  operation->set_lock_deadline(static_cast<std::uint64_t>(wait.count()) * 1'000'000);
+  operation->set_lock_deadline(saturated_ns(wait));
   return {};
 }
 
