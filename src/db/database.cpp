@@ -16,10 +16,10 @@ Database& Database::operator=(Database&& other) noexcept {
   std::swap(store_, other.store_);
   return *this;
 }
-// Transaction handles may outlive their store by mistake; they must get errors then, so what they look at stays until the process
-// ends.
+// Handles of transactions, values and cursors may outlive their store; they must get errors then, so what they look at stays until
+// the process ends.
 static void let_go(std::unique_ptr<db::Store> store) {
-  if (store->registry().active() == 0) return;
+  if (store->registry().active() == 0 && store->engine().stale_handles.load() == 0) return;
   store->release_lock();
   static_cast<void>(store.release());
 }

@@ -46,6 +46,7 @@ void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
+  if (handles_ != 0) engine_.stale_handles.fetch_add(std::exchange(handles_, 0));
   while (streams_ != nullptr) streams_->~Stream();  // unlinks itself; its memory goes with the context
   write_set_ = nullptr;
   savepoints_ = nullptr;

@@ -52,8 +52,8 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::Lea
 Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPosition& position, Want want, Found& found) {
   std::uint64_t address = position.record.previous();
   if (!position.page.still_valid()) return Attempt::again;
-  // Each snapshot sees what was committed before this open. So whatever it does not see was written since, or by a transaction that was
-  // recovered as prepared: the file of the version below is there.
+  // Each snapshot sees what was committed before this open. So whatever it does not see was written since, or by a transaction that
+  // was recovered as prepared: the file of the version below is there.
   drop(found);
   while (address != 0) {
     engine_.metrics.add(Counter::version_hops);
@@ -148,6 +148,7 @@ Result<std::optional<Value>> TransactionImpl::to_value(Found found) {
   value.data_ = found.data;
   value.size_ = found.bytes;
   value.owner_ = this;
+  handle_made();
   value.owner_id_ = id_.value;
   return value;
 }

@@ -171,6 +171,41 @@ TEST_F(Misuse, CloseEndsOpenTransactionsAndTheirHandlesMayDieLater) {
   EXPECT_EQ(now(table(), "k"), "old");
 }
 
+// As the end of a main() does it: everything that was in scope dies after the store was closed.
+TEST_F(Misuse, HandlesOfEndedTransactionsMayDieAfterTheStoreToo) {
+  const Table where = table();
+  put(where, "k", "v");
+  put(where, "large", noise(200_KiB, 1));
+  for (const bool commits : {true, false}) {
+    auto opened = Database::open(folder() + "/other", options);
+    ASSERT_OK(opened);
+    auto there = opened->open_table("t", {.create_if_missing = true});
+    ASSERT_OK(there);
+    ASSERT_OK(opened->transact({}, [&](Transaction& tx) { return tx.put(*there, "k", "v"); }));
+    auto tx = opened->begin(), prepared = opened->begin();
+    ASSERT_TRUE(tx && prepared);
+    auto value = tx->get(*there, "k");
+    auto cursor = tx->cursor(*there);
+    auto stream = tx->open_reader(*there, "k");
+    auto writer = tx->open_writer(*there, "l");
+    ASSERT_TRUE(value && cursor && stream && writer);
+    ASSERT_OK(prepared->put(*there, "p", "v"));
+    ASSERT_OK(prepared->prepare("gid"));
+    EXPECT_OK(commits ? tx->commit() : tx->abort());
+    EXPECT_OK(opened->abort_prepared("gid"));
+    auto other = opened->begin();  // in a slot that was used before
+    ASSERT_OK(other);
+    ASSERT_OK(other->commit());
+    ASSERT_OK(opened->close());
+    EXPECT_CODE(tx->put(*there, "k", "v"), transaction_aborted);
+    EXPECT_CODE(cursor->next(), transaction_aborted);
+    EXPECT_CODE(prepared->commit(), transaction_aborted);
+    EXPECT_CODE(writer->finish(), transaction_aborted);
+    EXPECT_EQ((*stream)->size(), 0u);
+    EXPECT_EQ(tx->id(), TxnId{});
+  }
+}
+
 TEST_F(Misuse, TransactionOptionsAreChecked) {
   EXPECT_CODE(db().begin({.deadline = -1ms}), invalid_argument);
   EXPECT_CODE(db().begin({.lock_deadline = -1ms}), invalid_argument);

@@ -309,6 +309,31 @@ TEST_F(ReplacedSystem, AValueThatIsMovedAboutIsGivenBackOnce) {
   ASSERT_OK(tx.abort());
 }
 
+// Values that are dropped in another order than they came must not pile up in a long transaction, nor behind an open cursor.
+TEST_F(ReplacedSystem, AWindowOfValuesThatMovesOnNeedsNoMoreMemoryThanTheWindow) {
+  const Table where = table();
+  fill(where, 1000, 1000);
+  auto tx = begin({.memory_bytes_max = 2_MiB});
+  auto cursor = tx.cursor(where);
+  ASSERT_OK(cursor);
+  ASSERT_TRUE(cursor->next().value_or(false));
+  std::vector<Value> window(20);
+  for (std::uint64_t i = 0; i < 20'000; ++i) {
+    auto found = tx.get(where, key_of(i % 1000));
+    ASSERT_OK(found);
+    window[i % window.size()] = std::move(**found);
+    auto stream = tx.open_reader(where, key_of(i % 1000));
+    ASSERT_OK(stream);
+    if (i % 1000 == 0) {
+      for (std::uint64_t back = 0; back < window.size() && back <= i; ++back)
+        ASSERT_EQ(window[(i - back) % window.size()].bytes(), noise(1000, (i - back) % 1000));
+    }
+  }
+  EXPECT_EQ(cursor->key(), key_of(0));
+  window.clear();
+  ASSERT_OK(tx.commit());
+}
+
 // The cap of a transaction holds for everything that it makes, and what was refused is charged to nobody.
 TEST_F(ReplacedSystem, TheCapOfATransactionCoversCursorsAndManyKeysAtOnce) {
   options.background_threads = false;
