@@ -48,7 +48,8 @@ class Operation {
 
 // Still the transaction that made the object? Then its memory is still there.
 bool alive(const TransactionImpl* owner, std::uint64_t id) {
-  return owner != nullptr && owner->slot().id.load(std::memory_order_acquire) == id;
+  if (owner == nullptr || owner->slot().id.load(std::memory_order_acquire) != id) return false;
+  return owner->slot().state.load(std::memory_order_relaxed) != TransactionState::committed;  // a slot may stay for its marks' sake
 }
 
 // A value, cursor or stream dies. False: its transaction has ended before, and took its memory.

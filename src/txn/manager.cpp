@@ -68,8 +68,10 @@ Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
-    if (slot.id.load(std::memory_order_acquire) != id) return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     const Status status = status_of(control);
+    const bool lingers = status == Status::committing && slot.state.load(std::memory_order_acquire) == TransactionState::committed;
+    if (lingers || slot.id.load(std::memory_order_acquire) != id)
+      return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     if (status == Status::reverting || status == Status::parked)
       return fail(ErrorCode::transaction_timeout,
                   "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id);
