@@ -37,13 +37,13 @@ int run_bench_command(int argc, char** argv) {
   if (const auto status = parse(app, argc, argv)) return *status;
 
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
-  if (!folder) return report_failure("bench", folder.error());
+  if (!folder) return report_failure("bench", folder.error(), as_json);
   for (const std::string& name : workloads) {
     const Settings settings = overrides.apply(find_workload(name)->defaults, name, (*folder)->path());
     const std::unique_ptr<Workload> workload = make_plimsoll(settings);
     PLIMSOLL_CHECK(workload != nullptr);  // Plimsoll offers every workload of the table
     const Result<Json> facts = run_workload("plimsoll", *workload, settings, scaling);
-    if (!facts) return report_failure("bench: " + name, facts.error());
+    if (!facts) return report_failure("bench: " + name, facts.error(), as_json);
     print_run(facts->dump(), as_json);
   }
   return exit_done;

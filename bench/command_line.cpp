@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -105,20 +106,33 @@ WorkFolder::~WorkFolder() {
   if (remove_) remove_folder(path_);
 }
 
+// As the command line program's own commands report theirs.
+static int print_failure(std::string_view command, std::string_view code, std::string_view message, int status, bool as_json) {
+  if (as_json) {
+    const nlohmann::ordered_json facts{{"command", command}, {"code", code}, {"message", message}, {"status", status}};
+    fmt::print(stderr, "{}\n", nlohmann::ordered_json{{"error", facts}}.dump());
+  } else {
+    fmt::print(stderr, "{}: {}\n", command, message);
+  }
+  return status;
+}
+
 std::optional<int> parse(CLI::App& app, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) return app.exit(problem);  // --help
-    fmt::print(stderr, "{}: {} (see {} --help)\n", app.get_name(), problem.what(), app.get_name());
-    return exit_wrong_usage;
+    const bool as_json =
+        std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;  // the parser may not have seen it
+    return print_failure(app.get_name(), "usage", fmt::format("{} (see {} --help)", problem.what(), app.get_name()),
+                         exit_wrong_usage, as_json);
   }
   return std::nullopt;
 }
 
-int report_failure(std::string_view what, const Error& error) {
-  fmt::print(stderr, "{}: {}\n", what, error.message());
-  return exit_failed;
+int report_failure(std::string_view what, const Error& error, bool as_json) {
+  const int status = error.code() == ErrorCode::invalid_argument ? exit_wrong_usage : exit_failed;
+  return print_failure(what, name(error.code()), error.message(), status, as_json);
 }
 
 void print_run(const std::string& json_text, bool as_json) {

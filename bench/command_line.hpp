@@ -65,8 +65,8 @@ class WorkFolder {
 // Parses; on --help or wrong usage prints what is due and answers the exit status to leave with.
 std::optional<int> parse(CLI::App& app, int argc, char** argv);
 
-// One line on stderr.
-int report_failure(std::string_view what, const Error& error);
+// One line on stderr; the exit status.
+int report_failure(std::string_view what, const Error& error, bool as_json = false);
 
 // A run for people: one line of what matters, then the verdict's other members indented.
 void print_run(const std::string& json_text, bool as_json);

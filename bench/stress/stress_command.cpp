@@ -44,7 +44,7 @@ int run_stress_command(int argc, char** argv) {
   if (const auto status = parse(app, argc, argv)) return *status;
 
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
-  if (!folder) return report_failure("stress", folder.error());
+  if (!folder) return report_failure("stress", folder.error(), as_json);
   Settings defaults;
   defaults.threads = 2;
   defaults.keys = 2000;
@@ -65,7 +65,7 @@ int run_stress_command(int argc, char** argv) {
   remove_folder(settings.path);  // the models begin empty
   const std::uint64_t begin = now_ns();
   const Result<StressTotals> totals = run_stress(settings);
-  if (!totals) return report_failure("stress", totals.error());
+  if (!totals) return report_failure("stress", totals.error(), as_json);
   print_run(facts_of(settings, *totals, static_cast<double>(now_ns() - begin) * 1e-9).dump(), as_json);
   if (!given.keep) remove_folder(settings.path);
   return exit_done;

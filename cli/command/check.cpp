@@ -42,9 +42,9 @@ Outcome<Exit> run(const StoreArguments& store, Output& output) {
   if (report.problems.empty()) return close_store(db);
   PLIMSOLL_TRY(output.finish());
   static_cast<void>(close_store(db));  // the damage is the news, whether closing works or not
-  return std::unexpected(Failure(Exit::corruption, "corruption",
-                                 fmt::format("{} problems in '{}'", report.problems.size(), store.path),
-                                 "`plimsoll dump` saves what can still be read; load it into a new store"));
+  return std::unexpected(
+      Failure(Exit::corruption, "corruption", fmt::format("{} problems in '{}'", report.problems.size(), store.path),
+              "`plimsoll dump` of ranges without damage saves what can still be read; load it into a new store"));
 }
 
 }  // namespace

@@ -32,7 +32,14 @@ void Store::move_window() {
   registry_->set_window(Timestamp{(wall > back ? wall - back : 1) << HybridClock::logical_bits});
 }
 
+// Readers get their error; who watches the store learns of it here, once for all that were met since the last round.
+void Store::tell_of_damage() {
+  const std::uint64_t now = metrics_.sum(Counter::checksum_failures), told = damaged_told_.exchange(now);
+  if (now > told) events_->add(EventKind::corruption, "{} reads met damaged pages; verify names them", now - told);
+}
+
 bool Store::keep_house() {
+  tell_of_damage();
   bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
   move_window();
   if (!log_->failed() && log_->wants_cut(checkpoint_at_share)) {

@@ -16,10 +16,10 @@ Database& Database::operator=(Database&& other) noexcept {
   std::swap(store_, other.store_);
   return *this;
 }
-// Transaction handles may outlive their store by mistake; they must get errors then, so what they look at stays until the process
-// ends.
+// Handles of transactions, values and cursors may outlive their store; they must get errors then, so what they look at stays until
+// the process ends.
 static void let_go(std::unique_ptr<db::Store> store) {
-  if (store->registry().active() == 0) return;
+  if (store->registry().active() == 0 && store->engine().stale_handles.load() == 0) return;
   store->release_lock();
   static_cast<void>(store.release());
 }
@@ -123,7 +123,7 @@ Result<VerifyReport> Database::verify() {
 RecoveryReport Database::recovery_report() const { return store_ ? store_->recovery_report() : RecoveryReport{}; }
 Statistics Database::statistics() const { return store_ ? store_->statistics() : Statistics{}; }
 void Database::reset_statistics() {
-  if (store_) store_->metrics().reset();
+  if (store_) store_->reset_statistics();
 }
 std::vector<TransactionInfo> Database::transactions() const {
   return store_ ? store_->transactions().list() : std::vector<TransactionInfo>{};
@@ -131,7 +131,9 @@ std::vector<TransactionInfo> Database::transactions() const {
 std::vector<WaitEdge> Database::wait_graph() const { return store_ ? store_->registry().wait_graph() : std::vector<WaitEdge>{}; }
 Result<void> Database::kill(TxnId id) {
   PLIMSOLL_OPEN();
-  return store_->transactions().kill(id);
+  PLIMSOLL_TRY(store_->transactions().kill(id));
+  store_->killed(id);
+  return {};
 }
 
 std::vector<TransactionInfo> Database::prepared() const {

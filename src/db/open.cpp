@@ -6,6 +6,7 @@
 #include <bit>
 
 #include "base/check.hpp"
+#include "base/duration.hpp"
 #include "base/fail.hpp"
 #include "db/store.hpp"
 #include "io/memory_file_system.hpp"
@@ -17,6 +18,7 @@ namespace plimsoll::db {
 namespace {
 
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
+constexpr std::uint64_t budget_most = std::uint64_t{1} << 40;  // the pool's tables are made for all of it at open
 constexpr std::size_t frames_least = 256;
 constexpr std::string_view files_at_creation[] = {storage::data_name, storage::doublewrite_name, storage::lock_name,
                                                   storage::log_directory_name, "superblock.new"};
@@ -26,7 +28,6 @@ std::size_t ring_bytes(const Options& options) {
   if (options.log_ring_bytes != 0) return options.log_ring_bytes;
   return std::clamp<std::size_t>(std::bit_floor(options.memory_budget / 32), 256u << 10, 8 * mib);
 }
-std::uint64_t milliseconds_to_ns(std::chrono::milliseconds time) { return static_cast<std::uint64_t>(time.count()) * 1'000'000; }
 
 // A store in memory keeps its log and its pages inside the budget: a small log, and a pool that leaves most of it to the files.
 constexpr std::size_t pool_share_in_memory = 5;
@@ -104,7 +105,7 @@ Result<void> Store::check_least_budget() const {
     least = std::max<std::uint64_t>(least, fixed + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
   }
   if (home_ == Home::memory) least = std::max<std::uint64_t>(least, pool_share_in_memory * frames_least * options_.page_size);
-  if (options_.memory_budget >= least) return {};
+  if (options_.memory_budget >= least) return in_range("memory_budget", options_.memory_budget, least, budget_most);
   return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}",
               options_.memory_budget, least);
 }
@@ -345,7 +346,7 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
   collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_);
   engine_.reset(new txn::Engine{*provider_, *blocks_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,
                                 *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
-                                milliseconds_to_ns(options_.transaction_deadline), milliseconds_to_ns(options_.lock_deadline)});
+                                saturated_ns(options_.transaction_deadline), saturated_ns(options_.lock_deadline)});
   catalogue_ = std::make_unique<Catalogue>(*engine_);
   engine_->is_dropped = [this](TreeId tree) { return catalogue_->is_dropped(tree); };
   engine_->table_name = [this](TreeId tree) { return table_name(tree); };

@@ -1,4 +1,4 @@
-// Database::statistics: one copy of everything that the store counts, from its owners.
+// Database::statistics and its reset: one copy of everything that the store counts, from its owners.
 #include "db/store.hpp"
 
 namespace plimsoll::db {
@@ -40,6 +40,11 @@ Statistics Store::statistics() const {
         {std::string(gauge_facts[i].name), std::string(gauge_facts[i].unit), std::string(gauge_facts[i].help), values[i]});
   all.events = events_->newest();
   return all;
+}
+
+void Store::reset_statistics() {
+  metrics_.reset();
+  budget_->reset_peaks();
 }
 
 }  // namespace plimsoll::db

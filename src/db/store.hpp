@@ -40,8 +40,10 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<VerifyReport> verify();
   Result<void> read_through(const txn::LargeValue& value);
   Statistics statistics() const;
+  void reset_statistics();  // counters, and the peaks of the accounts
   bool run_background();
   void reaped(TxnId id, const char* why) { events_->add(EventKind::reaped, "transaction {}: {}", id.value, why); }
+  void killed(TxnId id) { events_->add(EventKind::killed, "transaction {}", id.value); }
 
   txn::Engine& engine() { return *engine_; }
   txn::TransactionManager& transactions() { return *transactions_; }
@@ -101,6 +103,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   bool provide_pages();
   bool keep_house();
   void move_window();
+  void tell_of_damage();
 
   const std::string path_;
   const Home home_;
@@ -138,6 +141,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::function<void(Lsn)> durable_callback_;
   Mutex callback_mutex_{LatchRank::events};
   std::atomic<bool> stopping_{false}, failing_{false};
+  std::atomic<std::uint64_t> damaged_told_{0};
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };

@@ -2,6 +2,7 @@
 // answers with an error, whatever is called.
 #include "plimsoll/transaction.hpp"
 
+#include "base/duration.hpp"
 #include "base/fail.hpp"
 #include "db/store.hpp"
 #include "txn/cursor.hpp"
@@ -18,6 +19,7 @@ using txn::TransactionManager;
 class Operation {
  public:
   static Result<Operation> begin(TransactionImpl* impl, std::uint64_t id) {
+    if (impl == nullptr && id != 0) return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     if (impl == nullptr) return fail(ErrorCode::transaction_aborted, "this handle holds no transaction");
     if (impl->engine().fork_guard.forked()) [[unlikely]]
       return fail(ErrorCode::invalid_argument, "this transaction belongs to the process that forked");
@@ -46,7 +48,18 @@ class Operation {
 
 // Still the transaction that made the object? Then its memory is still there.
 bool alive(const TransactionImpl* owner, std::uint64_t id) {
-  return owner != nullptr && owner->slot().id.load(std::memory_order_acquire) == id;
+  if (owner == nullptr || owner->slot().id.load(std::memory_order_acquire) != id) return false;
+  return owner->slot().state.load(std::memory_order_relaxed) != TransactionState::committed;  // a slot may stay for its marks' sake
+}
+
+// A value, cursor or stream dies. False: its transaction has ended before, and took its memory.
+bool let_go(TransactionImpl* owner, std::uint64_t id) {
+  if (alive(owner, id)) {
+    owner->handle_gone();
+    return true;
+  }
+  owner->engine().stale_handles.fetch_sub(1);
+  return false;
 }
 
 }  // namespace
@@ -71,7 +84,7 @@ Value& Value::operator=(Value&& other) noexcept {
   return *this;
 }
 Value::~Value() {
-  if (data_ != nullptr && alive(owner_, owner_id_)) owner_->free_value(data_, std::max<std::size_t>(size_, 1));
+  if (data_ != nullptr && let_go(owner_, owner_id_)) owner_->free_value(data_, std::max<std::size_t>(size_, 1));
 }
 
 // --- Cursor ---
@@ -84,7 +97,7 @@ Cursor& Cursor::operator=(Cursor&& other) noexcept {
   return *this;
 }
 Cursor::~Cursor() {
-  if (impl_ != nullptr && alive(owner_, owner_id_)) txn::CursorImpl::close(impl_);
+  if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::CursorImpl::close(impl_);
 }
 Result<bool> Cursor::next() {
   auto operation = Operation::begin(owner_, owner_id_);
@@ -110,7 +123,7 @@ ValueReader& ValueReader::operator=(ValueReader&& other) noexcept {
   return *this;
 }
 ValueReader::~ValueReader() {
-  if (impl_ != nullptr && alive(owner_, owner_id_)) txn::ValueReaderImpl::close(impl_);
+  if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::ValueReaderImpl::close(impl_);
 }
 std::uint64_t ValueReader::size() const { return alive(owner_, owner_id_) ? impl_->size() : 0; }
 Result<std::size_t> ValueReader::read(std::span<char> into) {
@@ -127,7 +140,7 @@ ValueWriter& ValueWriter::operator=(ValueWriter&& other) noexcept {
   return *this;
 }
 ValueWriter::~ValueWriter() {
-  if (impl_ != nullptr && alive(owner_, owner_id_)) txn::ValueWriterImpl::close(impl_);
+  if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::ValueWriterImpl::close(impl_);
 }
 Result<void> ValueWriter::write(Bytes piece) {
   auto operation = Operation::begin(owner_, owner_id_);
@@ -151,9 +164,11 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 
 // Aborts what has not ended; a reaped one lets go of its slot.
 Transaction::~Transaction() {
-  if (impl_ == nullptr || !alive(impl_, id_)) return;
-  if (impl_->engine().fork_guard.forked()) return;
-  if (impl_->slot().state.load() == TransactionState::prepared) return;  // its coordinator ends it
+  if (impl_ == nullptr || impl_->engine().fork_guard.forked()) return;
+  if (!alive(impl_, id_) || impl_->slot().state.load() == TransactionState::prepared) {  // its coordinator ends it, or has
+    impl_->engine().stale_handles.fetch_sub(1);
+    return;
+  }
   if (auto operation = Operation::begin(impl_, id_))
     if (auto aborted = (*operation)->abort(); aborted) return;
   impl_->finish_handle(id_);  // ended on its behalf, or still to be reverted by the background
@@ -187,6 +202,7 @@ Result<Cursor> Transaction::cursor(Table table, Range range, Direction direction
   PLIMSOLL_TREE(tree, operation, table);
   auto opened = operation->open_cursor(tree, range, direction);
   if (!opened) return std::unexpected(opened.error());
+  operation->handle_made();
   return Cursor(*opened, impl_, id_);
 }
 Result<std::uint64_t> Transaction::count(Table table, Range range) {
@@ -228,6 +244,7 @@ Result<std::optional<ValueReader>> Transaction::open_reader(Table table, Bytes k
   auto opened = operation->open_reader(tree, key);
   if (!opened) return std::unexpected(opened.error());
   if (!*opened) return std::nullopt;
+  operation->handle_made();
   return ValueReader(**opened, impl_, id_);
 }
 Result<ValueWriter> Transaction::open_writer(Table table, Bytes key) {
@@ -235,6 +252,7 @@ Result<ValueWriter> Transaction::open_writer(Table table, Bytes key) {
   PLIMSOLL_TREE(tree, operation, table);
   auto opened = operation->open_writer(tree, key);
   if (!opened) return std::unexpected(opened.error());
+  operation->handle_made();
   return ValueWriter(*opened, impl_, id_);
 }
 Result<Savepoint> Transaction::savepoint() {
@@ -251,20 +269,30 @@ Result<void> Transaction::release(Savepoint point) {
 }
 Result<void> Transaction::commit() {
   PLIMSOLL_ENTER(operation);
-  return operation->commit(nullptr, nullptr);
+  auto outcome = operation->commit(nullptr, nullptr);
+  if (!alive(impl_, id_)) impl_ = nullptr;  // an ended transaction's handle looks at nothing
+  return outcome;
 }
 Result<void> Transaction::commit_async(void (*done)(void* context, Result<void> outcome), void* context) {
   PLIMSOLL_ENTER(operation);
   if (done == nullptr) return fail(ErrorCode::invalid_argument, "commit_async needs a callback");
-  return operation->commit(done, context);
+  auto outcome = operation->commit(done, context);
+  if (!alive(impl_, id_)) impl_ = nullptr;
+  return outcome;
 }
 Result<void> Transaction::abort() {
   PLIMSOLL_ENTER(operation);
-  return operation->abort();
+  auto outcome = operation->abort();
+  if (!alive(impl_, id_)) impl_ = nullptr;
+  return outcome;
 }
 Result<void> Transaction::prepare(Bytes global_id) {
   PLIMSOLL_ENTER(operation);
-  return operation->engine().transactions->prepare(*operation, global_id);
+  // From here on somebody else ends it, maybe at once: this handle is stale already.
+  operation->engine().stale_handles.fetch_add(1);
+  auto outcome = operation->engine().transactions->prepare(*operation, global_id);
+  if (alive(impl_, id_) && impl_->slot().state.load() != TransactionState::prepared) operation->engine().stale_handles.fetch_sub(1);
+  return outcome;
 }
 
 TxnId Transaction::id() const { return alive(impl_, id_) ? TxnId{id_} : TxnId{}; }
@@ -273,15 +301,13 @@ bool Transaction::active() const { return alive(impl_, id_) && impl_->slot().sta
 Result<void> Transaction::set_deadline(std::chrono::milliseconds from_now) {
   PLIMSOLL_ENTER(operation);
   if (from_now.count() < 0) return fail(ErrorCode::invalid_argument, "a deadline of {} ms", from_now.count());
-  operation->slot().deadline_ns.store(from_now.count() == 0 ? 0
-                                                            : operation->engine().time.monotonic_ns() +
-                                                                  static_cast<std::uint64_t>(from_now.count()) * 1'000'000);
+  operation->slot().deadline_ns.store(from_now.count() == 0 ? 0 : operation->engine().time.monotonic_ns() + saturated_ns(from_now));
   return {};
 }
 Result<void> Transaction::set_lock_deadline(std::chrono::milliseconds wait) {
   PLIMSOLL_ENTER(operation);
   if (wait.count() < 0) return fail(ErrorCode::invalid_argument, "a lock deadline of {} ms", wait.count());
-  operation->set_lock_deadline(static_cast<std::uint64_t>(wait.count()) * 1'000'000);
+  operation->set_lock_deadline(saturated_ns(wait));
   return {};
 }
 

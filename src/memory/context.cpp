@@ -13,14 +13,15 @@ namespace plimsoll::memory {
 
 // Stands at the begin of each block.
 struct Context::Block {
-  Block* older;       // next of its list
-  Block* newer;       // of own blocks only
+  Block* older;  // next of its list
+  Block* newer;
   std::size_t bytes;  // of the block, header included
-  std::size_t live;   // of own blocks: the size of the allocation; 0 in shared ones
+  std::size_t live;   // allocated in it less freed
   char* cursor;       // of shared blocks: where the free bytes begin
 
   char* begin() { return static_cast<char*>(static_cast<void*>(this)); }
   char* end() { return begin() + bytes; }
+  bool holds(const char* at) { return at >= begin() && at < end(); }
 };
 
 namespace {
@@ -49,6 +50,7 @@ char* Context::bump(Block& block, std::size_t size, std::size_t alignment) {
   if (skip > room || size > room - skip) return nullptr;
   char* at = block.cursor + skip;
   block.cursor = at + size;
+  block.live += size;
   return at;
 }
 
@@ -79,6 +81,7 @@ char* Context::allocate_from_pool(std::size_t size, std::size_t alignment) {
   if (size + alignment <= next / 2) {
     if (Block* block = add_block(next)) {
       block->older = newest_;
+      if (newest_ != nullptr) newest_->newer = block;
       newest_ = block;
       char* at = bump(*block, size, alignment);
       PLIMSOLL_CHECK(at != nullptr);
@@ -133,9 +136,27 @@ void Context::free(char* at, std::size_t bytes) {
     give_block(block);
   } else {
     poison(at, size);
-    if (newest_ != nullptr && at + size == newest_->cursor) newest_->cursor = at;
+    free_shared(at, size);
   }
   if (live_ == 0) reset();
+}
+
+// What is freed in another order than the reverse must not pile up behind something that lives long: a block in which nothing is
+// left is used again, or goes back. Frees come in runs, mostly: the block of the last one is looked at first.
+void Context::free_shared(char* at, std::size_t size) {
+  Block* block = freed_in_ != nullptr && freed_in_->holds(at) ? freed_in_ : newest_;
+  while (block != nullptr && !block->holds(at)) block = block->older;
+  PLIMSOLL_CHECK(block != nullptr && size <= block->live);
+  freed_in_ = block;
+  block->live -= size;
+  if (at + size == block->cursor) block->cursor = at;
+  if (block->live != 0) return;
+  block->cursor = block->begin() + header_bytes;
+  if (block == newest_ || block->older == nullptr) return;  // the first one stays, as after a reset
+  block->older->newer = block->newer;
+  block->newer->older = block->older;
+  freed_in_ = nullptr;
+  give_block(block);
 }
 
 void Context::reset() {
@@ -150,7 +171,10 @@ void Context::reset() {
     give_block(block);
   }
   live_ = 0;
+  freed_in_ = nullptr;
   if (newest_ == nullptr) return;
+  newest_->newer = nullptr;
+  newest_->live = 0;
   newest_->cursor = newest_->begin() + header_bytes;
   poison(newest_->cursor, newest_->bytes - header_bytes);
 }

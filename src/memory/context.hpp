@@ -5,7 +5,8 @@
 //   Context context(pool, "cursor", 0);
 //   if (char* bytes = context.allocate(n)) ...        // null: the cap or the budget has been reached
 //
-// allocate and free: O(1). allocate may take a block, and then ask reclaimers: no latch may be held.
+// allocate and free: O(1), but for frees that jump about between many blocks. allocate may take a block, and then ask reclaimers:
+// no latch may be held.
 #pragma once
 
 #include <cstddef>
@@ -25,8 +26,8 @@ class Context final : public std::pmr::memory_resource {
 
   // Null when the cap or the budget is reached. Alignment: a power of two up to 64.
   char* allocate(std::size_t bytes, std::size_t alignment = 8);
-  // Gives back an allocation: at once if it is the newest one or has a block of its own, otherwise when nothing is left or on
-  // reset.
+  // Gives back an allocation: at once if it is the newest one or has a block of its own, otherwise when nothing is left in its
+  // block.
   void free(char* at, std::size_t bytes);
   void reset();    // frees everything, keeps the first block
   void release();  // frees everything, first block included
@@ -47,12 +48,14 @@ class Context final : public std::pmr::memory_resource {
   char* allocate_from_pool(std::size_t size, std::size_t alignment);
   Block* add_block(std::size_t bytes);
   void give_block(Block* block);
+  void free_shared(char* at, std::size_t size);
 
   BlockPool& pool_;
   const char* label_;
   std::size_t cap_;
-  Block* newest_ = nullptr;  // shared blocks, newest first
-  Block* own_ = nullptr;     // blocks of one allocation each
+  Block* newest_ = nullptr;    // shared blocks, newest first
+  Block* own_ = nullptr;       // blocks of one allocation each
+  Block* freed_in_ = nullptr;  // the shared block of the last free, if it is still there
   std::size_t block_bytes_ = 0, live_ = 0;
 };
 

@@ -2,16 +2,13 @@
 #include <algorithm>
 
 #include "base/check.hpp"
+#include "base/duration.hpp"
 #include "base/fail.hpp"
 #include "txn/transaction.hpp"
 
 namespace plimsoll::txn {
 
 using registry::Status;
-
-namespace {
-std::uint64_t to_ns(std::chrono::milliseconds time) { return static_cast<std::uint64_t>(time.count()) * 1'000'000; }
-}  // namespace
 
 // The slot has been acquired for this transaction.
 Result<void> TransactionImpl::begin(const TransactionOptions& options) {
@@ -20,7 +17,7 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   read_only_ = options.read_only || options.as_of.has_value();
   durable_ = options.durability == Durability::durable;
   written_bytes_max_ = options.written_bytes_max;
-  lock_wait_ns_ = options.lock_deadline ? to_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
+  lock_wait_ns_ = options.lock_deadline ? saturated_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
   context_.set_cap(options.memory_bytes_max);
   view_ = {&engine_.registry, 0, 0, false};
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
@@ -49,6 +46,7 @@ void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
+  if (handles_ != 0) engine_.stale_handles.fetch_add(std::exchange(handles_, 0));
   while (streams_ != nullptr) streams_->~Stream();  // unlinks itself; its memory goes with the context
   write_set_ = nullptr;
   savepoints_ = nullptr;

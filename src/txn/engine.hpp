@@ -48,7 +48,8 @@ struct Engine {
   ForkGuard fork_guard{};
   std::function<bool(TreeId)> is_dropped{};  // asked only when tables were dropped since the store was opened
   std::atomic<std::uint32_t> drops{0};
-  std::atomic<bool> data_unsynced{false};  // large values were written since the last sync of the data file
+  std::atomic<std::uint64_t> stale_handles{0};  // of ended transactions: what they look at must stay while there are any
+  std::atomic<bool> data_unsynced{false};       // large values were written since the last sync of the data file
 };
 
 }  // namespace plimsoll::txn

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "base/check.hpp"
+#include "base/duration.hpp"
 #include "base/fail.hpp"
 
 namespace plimsoll::txn {
@@ -48,7 +49,7 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
     if (time && time->count() < 0)
       return fail(ErrorCode::invalid_argument, "a deadline of {} ms: 0 (none) or more is allowed", time->count());
   std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
-  if (options.deadline) deadline = static_cast<std::uint64_t>(options.deadline->count()) * 1'000'000;
+  if (options.deadline) deadline = saturated_ns(*options.deadline);
   if (deadline != 0) now = engine_.time.coarse_ns();
   PLIMSOLL_ASSIGN(const registry::SlotIndex slot, engine_.registry.acquire(deadline == 0 ? 0 : now + deadline, options.label));
   TransactionImpl& transaction = transactions()[slot];
@@ -67,8 +68,10 @@ Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
-    if (slot.id.load(std::memory_order_acquire) != id) return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     const Status status = status_of(control);
+    const bool lingers = status == Status::committing && slot.state.load(std::memory_order_acquire) == TransactionState::committed;
+    if (lingers || slot.id.load(std::memory_order_acquire) != id)
+      return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     if (status == Status::reverting || status == Status::parked)
       return fail(ErrorCode::transaction_timeout,
                   "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id);
@@ -182,9 +185,14 @@ bool TransactionManager::run_background(const std::function<void(TxnId, const ch
     if (!id) continue;
     TransactionImpl& transaction = transactions()[i];
     const std::uint64_t deadline = slot.deadline_ns.load(std::memory_order_relaxed);
-    if (deadline != 0 && now >= deadline && slot.state.load() == TransactionState::active && reap(id)) {
-      reaped(id, "its deadline passed");
-      worked = true;
+    if (deadline != 0 && now >= deadline && slot.state.load() == TransactionState::active) {
+      const bool known = (slot.control.load() & registry::killed_bit) != 0;  // it is told once
+      if (reap(id)) {
+        reaped(id, "its deadline passed");
+        worked = true;
+      } else if (!known && slot.id.load() == id.value && (slot.control.load() & registry::killed_bit) != 0) {
+        reaped(id, "its deadline passed in the middle of an operation");
+      }
     }
     worked |= transaction.retry_revert();
     if (slot.state.load() == TransactionState::committed) worked |= transaction.release_if_lingering(oldest);

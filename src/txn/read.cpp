@@ -154,6 +154,7 @@ Result<std::optional<Value>> TransactionImpl::to_value(Found found) {
   value.data_ = found.data;
   value.size_ = found.bytes;
   value.owner_ = this;
+  handle_made();
   value.owner_id_ = id_.value;
   return value;
 }

@@ -87,6 +87,9 @@ class TransactionImpl {
 
   Stream*& streams() { return streams_; }
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
+  // Values, cursors and streams that users hold; those that outlive the transaction are the engine's (Engine::stale_handles).
+  void handle_made() { ++handles_; }
+  void handle_gone() { --handles_; }
   memory::Context& context() { return context_; }
   registry::Slot& slot() { return engine_.registry.slot(slot_); }
   const registry::Slot& slot() const { return engine_.registry.slot(slot_); }
@@ -217,6 +220,7 @@ class TransactionImpl {
   std::uint64_t write_count_ = 0;  // grows with every write: cursors notice
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
+  std::uint64_t handles_ = 0;
   version::PrivateLane lane_;
   Stream* streams_ = nullptr;
   std::uint64_t discards_ = 0;    // Pool::data_discards() before the first write

@@ -42,7 +42,15 @@ Result<void> ExtentWriter::next_extent(std::uint32_t pages) {
 Result<void> ExtentWriter::flush() {
   const std::uint32_t page = engine_.pool.page_bytes();
   std::memset(buffer_.data() + buffered_, 0, piece_bytes - buffered_);
-  auto pages = static_cast<std::uint32_t>((buffered_ + page - 1) / page);
+  failed_ = true;
+  PLIMSOLL_TRY(write_out(static_cast<std::uint32_t>((buffered_ + page - 1) / page)));
+  failed_ = false;
+  buffered_ = 0;
+  return {};
+}
+
+Result<void> ExtentWriter::write_out(std::uint32_t pages) {
+  const std::uint32_t page = engine_.pool.page_bytes();
   std::size_t done = 0;
   while (pages != 0) {
     if (left_in_extent_ == 0) {
@@ -61,11 +69,11 @@ Result<void> ExtentWriter::flush() {
     done += std::size_t{now} * page;
     if (expected_pages_ != 0) expected_pages_ -= std::min<std::uint64_t>(expected_pages_, now);
   }
-  buffered_ = 0;
   return {};
 }
 
 Result<void> ExtentWriter::write(Bytes piece) {
+  if (failed_) return fail(ErrorCode::invalid_argument, "an earlier piece of the value could not be written");
   if (value_.bytes + piece.size() > value_bytes_max)
     return fail(ErrorCode::invalid_argument, "a value may have {} bytes at most", value_bytes_max);
   value_.crc = crc32c(value_.crc, piece);
@@ -81,6 +89,7 @@ Result<void> ExtentWriter::write(Bytes piece) {
 }
 
 Result<void> ExtentWriter::finish() {
+  if (failed_) return fail(ErrorCode::invalid_argument, "a piece of the value could not be written");
   if (buffered_ != 0) PLIMSOLL_TRY(flush());
   // Only the pages that were written will be allocated; the rest of the last run goes back with its reservation.
   engine_.data_unsynced.store(true, std::memory_order_seq_cst);

@@ -16,12 +16,13 @@ class ExtentWriter {
   // `expected`: the total if known, else 0.
   Result<void> begin(std::uint64_t expected);
   Result<void> write(Bytes piece);
-  Result<void> finish();  // writes what is buffered; value() is complete
+  Result<void> finish();  // writes what is buffered; value() is complete. After an error in between the value cannot be finished.
   const LargeValue& value() const { return value_; }
   Runs runs() const { return {std::span(value_.extent).first(value_.count), std::span(runs_).first(value_.count)}; }
 
  private:
   Result<void> flush();
+  Result<void> write_out(std::uint32_t pages);
   Result<void> next_extent(std::uint32_t pages);
 
   Engine& engine_;
@@ -29,6 +30,7 @@ class ExtentWriter {
   std::size_t buffered_ = 0;
   std::uint64_t expected_pages_ = 0;  // still to come; 0: unknown
   std::uint32_t next_pages_ = 0, left_in_extent_ = 0;
+  bool failed_ = false;  // something of the value is missing
   LargeValue value_;
   std::array<storage::Reservation, extents_max> runs_;
 };

@@ -272,7 +272,7 @@ void TransactionImpl::apply(btree::LatchedLeaf& leaf, TreeId tree, Bytes key, co
   maps.set_bits(span.end);
   if (with_entry) remember(tree, leaf, key, room, tombstone);
   ++write_count_;
-  engine_.metrics.add(Counter::records_written);
+  if (!after.lock_only && tree != engine_.garbage_tree) engine_.metrics.add(Counter::records_written);
 }
 
 void TransactionImpl::remember(TreeId tree, btree::LatchedLeaf& leaf, Bytes key, const version::Reserved& room, bool tombstone) {

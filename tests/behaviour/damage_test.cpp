@@ -78,7 +78,7 @@ TEST_F(Damage, ADamagedPageIsReportedWithPageAndTableAndTheRestIsReadable) {
       for (const VerifyProblem& one : report->problems)
         if (one.page == page) {
           named = true;
-          EXPECT_FALSE(one.table.empty());
+          EXPECT_TRUE(one.table == "first" || one.table == "second" || one.table.starts_with('(')) << one.table;
           EXPECT_FALSE(one.what.empty());
           EXPECT_EQ(one.file, "data");
         }

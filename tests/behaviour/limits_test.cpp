@@ -114,6 +114,7 @@ TEST_F(Limits, ValuesHeldByOneTransactionCannotExceedTheBudget) {
   EXPECT_EQ(refusal->code(), ErrorCode::memory_budget_exceeded);
   EXPECT_EQ(refusal->message().find(" 0 bytes"), std::string::npos)
       << refusal->message();  // the cap that it names must be the real one
+  for (std::uint64_t i = 0; i < held.size(); ++i) ASSERT_EQ(held[i].bytes(), noise(2000, i)) << "a live value lost its memory";
   held.clear();
   put(where, "others", "work");
   EXPECT_EQ(text(tx.get(where, key_of(0))), noise(2000, 0));
@@ -171,6 +172,32 @@ TEST_F(Limits, TheDeadlineCanBeMoved) {
   auto endless = begin({.deadline = 0ms});
   EXPECT_CODE(endless.set_deadline(-5ms), invalid_argument);
   ASSERT_OK(endless.commit());
+}
+
+// "Never" is often written as the largest duration there is.
+TEST_F(Limits, TheLongestDeadlinesAreNotShortOnes) {
+  constexpr auto longest = std::chrono::milliseconds::max();
+  options.background_threads = false;
+  options.transaction_deadline = options.lock_deadline = longest;
+  const Table where = table();
+  auto by_default = begin(), own = begin({.deadline = longest, .lock_deadline = longest}), changed = begin({.deadline = 1h});
+  ASSERT_OK(changed.set_deadline(longest));
+  ASSERT_OK(changed.set_lock_deadline(longest));
+  ASSERT_OK(by_default.put(where, "k", "holder"));
+  auto waiting = std::async(std::launch::async, [&] { return own.put(where, "k", "own"); });
+  ASSERT_TRUE(waits(own.id()));
+  for (int i = 0; i < 10; ++i) db().run_background();
+  EXPECT_TRUE(by_default.active());
+  EXPECT_TRUE(changed.active());
+  ASSERT_OK(by_default.abort());
+  EXPECT_OK(waiting.get());
+  auto blocked = std::async(std::launch::async, [&] { return changed.put(where, "k", "changed"); });
+  ASSERT_TRUE(waits(changed.id()));
+  ASSERT_OK(own.abort());
+  EXPECT_OK(blocked.get());
+  ASSERT_OK(changed.commit());
+  EXPECT_EQ(counter("transactions_reaped"), 0u);
+  EXPECT_EQ(now(where, "k"), "changed");
 }
 
 TEST_F(Limits, AnIdleTransactionIsKilled) {

@@ -43,6 +43,10 @@ TEST_F(OpenErrors, OptionsOutOfRangeNameOptionValueAndRange) {
                  "lock_deadline");
   expect_refused(with([](Options& o) { o.transaction_deadline = std::chrono::milliseconds(-1); }), ErrorCode::invalid_argument,
                  "transaction_deadline");
+  for (const std::size_t bytes : {std::size_t{1} << 52, ~std::size_t{0} / 2, ~std::size_t{0}})
+    expect_refused(with([&](Options& o) { o.memory_budget = bytes; }), ErrorCode::invalid_argument, "memory_budget");
+  expect_refused(with([](Options& o) { o.log_ring_bytes = ~std::size_t{0}; }), ErrorCode::invalid_argument, "log_ring_bytes");
+  expect_refused(with([](Options& o) { o.log_bytes_max = ~std::size_t{0}; }), ErrorCode::invalid_argument, "log_bytes_max");
   EXPECT_OK(attempt());
 }
 
@@ -162,6 +166,12 @@ TEST_F(OpenErrors, ASecondProcessIsBusyAndAHandleAfterForkIsRefused) {
   put(where, "k", "v");
   auto tx = begin();
   ASSERT_OK(tx.put(where, "k", "parent"));
+  auto value = tx.get(where, "k");
+  auto cursor = tx.cursor(where);
+  auto stream = tx.open_reader(where, "k");
+  auto writer = tx.open_writer(where, "streamed");
+  auto point = tx.savepoint();
+  ASSERT_TRUE(value && cursor && stream && writer && point);
   const std::string pid = std::to_string(getpid());
   const pid_t child = fork();
   if (child == 0) {
@@ -174,6 +184,21 @@ TEST_F(OpenErrors, ASecondProcessIsBusyAndAHandleAfterForkIsRefused) {
     if (got || got.error().code() != ErrorCode::invalid_argument) wrong |= 4;
     if (auto closed = db().close(); closed || closed.error().code() != ErrorCode::invalid_argument) wrong |= 8;
     if (db().verify() || db().checkpoint() || db().open_table("x", {.create_if_missing = true})) wrong |= 16;
+    const auto refused = [](const auto& outcome) { return !outcome && outcome.error().code() == ErrorCode::invalid_argument; };
+    char bytes[8];
+    if (!refused(tx.put(where, "k", "child")) || !refused(tx.commit()) || !refused(tx.abort()) || !refused(tx.savepoint()) ||
+        !refused(tx.rollback_to(*point)) || !refused(tx.prepare("gid")) || !refused(tx.count(where)))
+      wrong |= 32;
+    if (!refused(cursor->next()) || !refused((*stream)->read(bytes)) || !refused(writer->write("child")) ||
+        !refused(writer->finish()))
+      wrong |= 64;
+    if (!refused(db().transact({}, [](Transaction&) -> Result<void> { return {}; })) || !refused(db().kill(tx.id())) ||
+        !refused(db().drop_table("t")) || !refused(db().set_external_floor(Timestamp{})))
+      wrong |= 128;
+    { Value dies = std::move(**value); }
+    { Cursor dies = std::move(*cursor); }
+    { ValueReader dies = std::move(**stream); }
+    { ValueWriter dies = std::move(*writer); }
     { Transaction dies = std::move(tx); }
     { Database dies = std::move(db()); }
     _exit(wrong);
@@ -183,8 +208,14 @@ TEST_F(OpenErrors, ASecondProcessIsBusyAndAHandleAfterForkIsRefused) {
   ASSERT_TRUE(WIFEXITED(status)) << "the child ended by signal " << WTERMSIG(status);
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_CODE(attempt(), busy);  // the child's end has not taken the parent's lock away
+  EXPECT_EQ((*value)->bytes(), "parent");
+  ASSERT_TRUE(cursor->next().value_or(false));
+  ASSERT_OK(writer->write("whole"));
+  ASSERT_OK(writer->finish());
   ASSERT_OK(tx.commit());
+  EXPECT_EQ(scan(where).size(), 2u);
   EXPECT_EQ(now(where, "k"), "parent");
+  EXPECT_EQ(now(where, "streamed"), "whole");
 }
 
 TEST_F(OpenErrors, TheStoreOfAKilledProcessOpensAndKeepsWhatWasAcknowledged) {

@@ -61,6 +61,12 @@ refused '{"key":"a","value":17}' 1 "member 'value' is a number"
 refused '{"key":"a","value":"b","c":"d"}' 1 "unknown member 'c'"
 refused '{"key":"a","key":"b","value":"c"}' 1 'twice'
 refused '{"key_base64":"Y","value":"c"}' 1 'base64'
+refused "$good"$'\n{"key":"","value":"c"}' 2 'key of 0 bytes'
+refused "{\"key\":\"$(head -c 1025 /dev/zero | tr '\0' x)\",\"value\":\"c\"}" 1 '1024'
+refused "$good"$'\n{"key":"b","value":"c","more":true}\n' 3 "ends within the value of key 'b'"
+refused "$(head -c 1000000 /dev/zero | tr '\0' '[')" 1 'not an object'
+refused $'\x7fELF\x02' 1 'not valid JSON'
+refused $'{"key":"\xff","value":"c"}' 1 'UTF-8'
 refused $'{"table":"new","key":"a","value":"b"}\n{"table":"newer"}\nx' 3 'not valid JSON'
 refused '{"key":"a","value_base64":"Yg==","more":true}' 2 'ends within the value'
 refused $'{"key":"a","value":"b","more":true}\n{"key":"c","value":"b"}' 2 'goes on here'

@@ -269,6 +269,19 @@ TEST_F(Contexts, WhenNothingIsLeftTheBlocksGoBack) {
   EXPECT_EQ(context.bytes(), 4 * KiB);
 }
 
+TEST_F(Contexts, AMovingWindowBehindALongLivedAllocationDoesNotGrow) {
+  Context context(pool, "test", 0);
+  ASSERT_NE(context.allocate(1), nullptr);
+  std::array<char*, 50> window{};
+  for (unsigned i = 0; i < 100'000; ++i) {
+    char*& place = window[i % window.size()];
+    if (place != nullptr) context.free(place, 1000);  // the oldest
+    place = context.allocate(1000);
+    ASSERT_NE(place, nullptr);
+  }
+  EXPECT_LE(context.bytes(), 4 * 256 * KiB);
+}
+
 TEST_F(Contexts, LargeAllocationsHaveBlocksOfTheirOwn) {
   Context context(pool, "test", 0);
   ASSERT_NE(context.allocate(8), nullptr);
