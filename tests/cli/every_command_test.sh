@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What holds for every command that `plimsoll --help` lists: --help works, wrong usage is one line and status 2, with --json too; and
-# each one's own work, plainly and with --json, has status 0 and prints JSON.
+# What holds for every command that `plimsoll --help` lists: --help works, wrong usage is one line and status 2, with --json too;
+# and each one's own work, plainly and with --json, has status 0 and prints JSON.
 . "$(dirname "$0")/lib.sh"
 
 "$plimsoll" --help >help
