@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# What holds for every command that `plimsoll --help` lists: --help works, wrong usage is one line and status 2, with --json as well;
+# What holds for every command that `plimsoll --help` lists: --help works, wrong usage is one line and status 2, with --json too;
 # and each one's own work, plainly and with --json, has status 0 and prints JSON.
 . "$(dirname "$0")/lib.sh"
 
 "$plimsoll" --help >help
-mapfile -t commands < <(awk '/^[A-Za-z ]*[Cc]ommands:/ { listing = 1; next } /^[^ ]/ { listing = 0 } listing && /^  [a-z]/ { print $1 }' help)
+mapfile -t commands < <(awk '/^[A-Za-z ]*[Cc]ommands:/ { listing = 1; next }
+                             /^[^ ]/ { listing = 0 }
+                             listing && /^  [a-z]/ { print $1 }' help)
 [ "${#commands[@]}" -ge 12 ] || fail "only ${#commands[@]} commands are listed"
 
 for command in "${commands[@]}"; do

@@ -67,7 +67,8 @@ run 2 get s k --memory-budget 9000000GiB
 failed_with 'memory_budget'
 
 # A dump of a damaged store fails at the damage with status 4, after what comes before it; ranges beyond it can still be dumped.
-seq 100001 140000 | sed 's/.*/{"key":"&","value":"a value of some forty bytes, to fill pages"}/' | "$plimsoll" load s --table many >out
+seq 100001 140000 | sed 's/.*/{"key":"&","value":"a value of some forty bytes, to fill pages"}/' >many
+run 0 load s many --table many
 printf 'damage!!' | dd of=s/data bs=1 seek=$((100 * 8192 + 4000)) conv=notrunc status=none
 run 4 check s
 grep -q "page 100, table 'many'" out || fail "check does not name page and table: $(cat out)"
