@@ -44,9 +44,9 @@ class Database {
   // memory_budget_exceeded (states the least that works), invalid_argument (names option, value and range), io_error, no_space.
   static Result<Database> open(std::string_view path, const Options& options = {});
 
-  // A store that lives in memory, empty, and ends with its handle: the same engine over files that are charged to the budget, half of
-  // which is for the data. A write that finds no room there answers no_space, what was committed
-  // stays readable, and erasing makes room again. log_segment_bytes and log_bytes_max are chosen from the budget.
+  // A store that lives in memory, empty, and ends with its handle: the same engine over files that are charged to the budget, half
+  // of which is for the data. A write that finds no room there answers no_space, what was committed stays readable, and erasing
+  // makes room again. log_segment_bytes and log_bytes_max are chosen from the budget.
   static Result<Database> open_in_memory(const Options& options = {});
 
   Database(Database&&) noexcept;

@@ -3,8 +3,8 @@
 // could be reclaimed (pages of the pool) may have to be written here first. They take ten sixteenths of the budget at most, and
 // allocate(), by which a store's data grows, takes eight: what is written without (log, checkpoints) still finds room then.
 //
-// Nothing survives the FileSystem; syncing does nothing. Names are not ordered into directories, a path is just a name with slashes.
-// Thread-safe: one latch guards all files, held while bytes are copied.
+// Nothing survives the FileSystem; syncing does nothing. Names are not ordered into directories, a path is just a name with
+// slashes. Thread-safe: one latch guards all files, held while bytes are copied.
 #pragma once
 
 #include "io/file.hpp"

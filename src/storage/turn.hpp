@@ -1,6 +1,6 @@
 // A right that one thread at a time has, and keeps while it waits for devices and calls other layers. A ranked mutex would forbid
-// that what is called takes a lower one; here the mutex is held only while the right changes hands. First come, first served: whoever takes it
-// again and again (the page provider) does not starve who waits for it (a checkpoint).
+// that what is called takes a lower one; here the mutex is held only while the right changes hands. First come, first served:
+// whoever takes it again and again (the page provider) does not starve who waits for it (a checkpoint).
 #pragma once
 
 #include <cstdint>

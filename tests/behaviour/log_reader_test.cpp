@@ -87,7 +87,7 @@ TEST_F(LogReader, AConsumerRebuildsTheTable) {
   EXPECT_TRUE(consumer.ordered);
   EXPECT_EQ(consumer.state, model);
   EXPECT_EQ(Records(model.begin(), model.end()), scan(where));
-  Consumer fresh;  // the same from the beginning in one go
+  Consumer fresh;                              // the same from the beginning in one go
   EXPECT_GE(follow(fresh, where, start), at);  // housekeeping may have written more
   EXPECT_EQ(fresh.state, model);
 }

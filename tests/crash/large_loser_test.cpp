@@ -1,5 +1,5 @@
-// A transaction that has written many times what the log can hold, and ends unfinished: by a power failure, or by an abort. All of it
-// is undone, within the log's limit and the budget.
+// A transaction that has written many times what the log can hold, and ends unfinished: by a power failure, or by an abort. All of
+// it is undone, within the log's limit and the budget.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -110,8 +110,7 @@ TEST_F(LargeLoserTest, IsUndoneByAnAbortInParts) {
   }
   EXPECT_EQ(db->transactions().size(), 1U);
   expect_only(*db, 'a');  // readers step over what is not undone yet
-  while (db->run_background()) {
-  }
+  while (db->run_background()) {}
   EXPECT_TRUE(db->transactions().empty());
   expect_only(*db, 'a');
 }
