@@ -63,6 +63,23 @@ class Chunks {
   std::uint32_t fresh_ PLIMSOLL_GUARDED_BY(mutex) = 0;  // chunks from here on were never used
 };
 
+// The part of a transfer that lies in one chunk.
+struct Piece {
+  Piece(std::uint64_t offset, std::size_t of) { place(offset, of); }
+  void next(std::uint64_t offset, std::size_t of) {
+    at += bytes;
+    place(offset, of);
+  }
+  void place(std::uint64_t offset, std::size_t of) {
+    chunk = (offset + at) / chunk_bytes;
+    within = (offset + at) % chunk_bytes;
+    bytes = std::min(of - at, chunk_bytes - within);
+  }
+
+  std::uint64_t chunk = 0;
+  std::size_t within = 0, at = 0, bytes = 0;  // in the chunk; in the transfer; 0 bytes: the transfer is done
+};
+
 // The contents of one file; lives on while it is open, as a removed file does.
 class Contents {
  public:
@@ -74,21 +91,20 @@ class Contents {
 
   void read(std::uint64_t offset, std::span<char> into) {
     const MutexLock lock(all_->mutex);
-    each_piece(offset, into.size(), [&](std::uint64_t chunk, std::size_t within, std::size_t at, std::size_t bytes) {
-      if (chunk < chunks_.size() && chunks_[chunk] != no_chunk) {
-        std::copy_n(all_->bytes(chunks_[chunk]) + within, bytes, into.data() + at);
+    for (Piece piece(offset, into.size()); piece.bytes != 0; piece.next(offset, into.size())) {
+      if (piece.chunk < chunks_.size() && chunks_[piece.chunk] != no_chunk) {
+        std::copy_n(all_->bytes(chunks_[piece.chunk]) + piece.within, piece.bytes, into.data() + piece.at);
       } else {
-        std::fill_n(into.data() + at, bytes, '\0');
+        std::fill_n(into.data() + piece.at, piece.bytes, '\0');
       }
-    });
+    }
   }
   // False: no room; nothing has been written.
   bool write(std::uint64_t offset, std::span<const char> from) {
     const MutexLock lock(all_->mutex);
     if (!provide(offset, from.size(), For::writing)) return false;
-    each_piece(offset, from.size(), [&](std::uint64_t chunk, std::size_t within, std::size_t at, std::size_t bytes) {
-      std::copy_n(from.data() + at, bytes, all_->bytes(chunks_[chunk]) + within);
-    });
+    for (Piece piece(offset, from.size()); piece.bytes != 0; piece.next(offset, from.size()))
+      std::copy_n(from.data() + piece.at, piece.bytes, all_->bytes(chunks_[piece.chunk]) + piece.within);
     bytes_ = std::max(bytes_, offset + from.size());
     return true;
   }
@@ -109,14 +125,6 @@ class Contents {
   }
 
  private:
-  template <class Piece>
-  static void each_piece(std::uint64_t offset, std::size_t bytes, Piece piece) {
-    for (std::size_t done = 0; done < bytes;) {
-      const std::size_t within = (offset + done) % chunk_bytes, now = std::min(bytes - done, chunk_bytes - within);
-      piece((offset + done) / chunk_bytes, within, done, now);
-      done += now;
-    }
-  }
   bool provide(std::uint64_t offset, std::uint64_t bytes, For purpose) PLIMSOLL_REQUIRES(all_->mutex) {
     const std::uint64_t first = offset / chunk_bytes, end = (offset + bytes + chunk_bytes - 1) / chunk_bytes;
     if (chunks_.size() < end) chunks_.resize(end, no_chunk);
