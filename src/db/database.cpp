@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <vector>
 
 #include "base/fail.hpp"
 #include "db/store.hpp"
@@ -21,7 +22,10 @@ Database& Database::operator=(Database&& other) noexcept {
 static void let_go(std::unique_ptr<db::Store> store) {
   if (store->registry().active() == 0 && store->engine().stale_handles.load() == 0) return;
   store->release_lock();
-  static_cast<void>(store.release());
+  static Mutex mutex(LatchRank::database);
+  static auto& kept = *new std::vector<db::Store*>;  // not destroyed at exit either
+  const MutexLock lock(mutex);
+  kept.push_back(store.release());
 }
 
 Database::~Database() {

@@ -1,5 +1,7 @@
 #include "txn/async_commits.hpp"
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "base/fail.hpp"
 
@@ -36,18 +38,31 @@ void AsyncCommits::add(Lsn lsn, Done done, void* context) {
   used_.fetch_add(1);
 }
 
-template <class Ready>
-void AsyncCommits::pop_while(Ready ready, bool durable) {
+// One thread calls, so that calls come in the order of the commits; it also does what others find to do meanwhile.
+void AsyncCommits::call_back(Lsn durable, bool failed) {
+  bool calling = false;
   for (;;) {
     Waiting next{};
+    bool is_durable = false;
     {
       MutexLock lock(mutex_);
-      if (head_ == tail_ || !ready(memory_.as<Waiting>()[head_ % capacity])) return;
-      next = memory_.as<Waiting>()[head_++ % capacity];
+      if (!calling) {
+        durable_ = std::max(durable_, durable);
+        failed_ = failed_ || failed;
+        if (calling_) return;
+        calling = calling_ = true;
+      }
+      if (head_ != tail_) next = memory_.as<Waiting>()[head_ % capacity];
+      is_durable = next.lsn <= durable_;
+      if (head_ == tail_ || !(is_durable || failed_)) {
+        calling_ = false;
+        return;
+      }
+      ++head_;
       used_.fetch_sub(1);
       room_.notify_one();
     }
-    if (durable) {
+    if (is_durable) {
       next.done(next.context, {});
     } else {
       next.done(next.context, fail(ErrorCode::commit_outcome_unknown,
@@ -57,12 +72,9 @@ void AsyncCommits::pop_while(Ready ready, bool durable) {
 }
 
 void AsyncCommits::complete(Lsn durable) {
-  if (!pending()) return;
-  pop_while([&](const Waiting& waiting) { return waiting.lsn <= durable; }, true);
+  if (pending()) call_back(durable, false);
 }
 
-void AsyncCommits::fail_all() {
-  pop_while([](const Waiting&) { return true; }, false);
-}
+void AsyncCommits::fail_all() { call_back(Lsn{}, true); }
 
 }  // namespace plimsoll::txn

@@ -1,6 +1,6 @@
 // Commits that were decided and whose owners asked to be told later. A ring of fixed size: reserve() before the commit is decided,
 // add() afterwards, complete() whenever the log became durable further. Callbacks run on the thread that completes, without
-// latches.
+// latches, one at a time and in the order of add().
 #pragma once
 
 #include <atomic>
@@ -33,14 +33,15 @@ class AsyncCommits {
     void* context;
   };
   explicit AsyncCommits(TimeSource& time) : time_(time) {}
-  template <class Ready>
-  void pop_while(Ready ready, bool durable);
+  void call_back(Lsn durable, bool failed);
 
   TimeSource& time_;
   memory::Mapping memory_;
   Mutex mutex_{LatchRank::slot};
   CondVar room_;
   std::size_t head_ = 0, tail_ = 0;
+  Lsn durable_{};
+  bool failed_ = false, calling_ = false;
   std::atomic<std::size_t> used_{0}, reserved_{0};
 };
 

@@ -25,7 +25,8 @@ Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* do
   release_committed();
   if (done != nullptr) {
     engine_.async_commits->add(position, done, done_context);
-    if (position <= engine_.log.durable()) engine_.async_commits->complete(engine_.log.durable());
+    // It may have become durable, or the log may have failed, before it was added.
+    if (position <= engine_.log.durable() || engine_.log.failed()) engine_.async_commits->complete(engine_.log.durable());
     return {};
   }
   return position <= engine_.log.durable() ? Result<void>{} : engine_.log.flush_to(position);
