@@ -87,8 +87,8 @@ TEST_F(LogReader, AConsumerRebuildsTheTable) {
   EXPECT_TRUE(consumer.ordered);
   EXPECT_EQ(consumer.state, model);
   EXPECT_EQ(Records(model.begin(), model.end()), scan(where));
-  Consumer fresh;  // the same from the beginning in one go
-  EXPECT_EQ(follow(fresh, where, start), at);
+  Consumer fresh;  // the same from the beginning in one go; the background may have written more meanwhile
+  EXPECT_GE(follow(fresh, where, start).value, at.value);
   EXPECT_EQ(fresh.state, model);
 }
 
@@ -232,7 +232,7 @@ TEST_F(AsyncCommits, TransactionsWithoutWritesAreCalledBackToo) {
     auto tx = begin(i % 2 == 0 ? TransactionOptions{} : TransactionOptions{.read_only = true});
     ASSERT_OK(tx.commit_async(done, &all[static_cast<std::size_t>(i)]));
   }
-  EXPECT_TRUE(eventually([&] { return called(seen) == 10; }, std::chrono::seconds(3)));
+  EXPECT_TRUE(eventually([&] { return called(seen) == 10; }));
   auto tx = begin({});
   EXPECT_CODE(tx.commit_async(nullptr, nullptr), invalid_argument);
   EXPECT_TRUE(tx.active());

@@ -50,7 +50,7 @@ TEST_F(SteadyState, AHundredThousandCommitsLeaveNothingBehind) {
   rounds(10);
   const auto before = accounts();
   const std::uint64_t table_entries = gauge("commit_table_entries"), pages = gauge("version_pages");
-  commits(where, 100'000, 1000);
+  commits(where, scaled(100'000, 10'000), 1000);
   EXPECT_EQ(gauge("active_transactions"), 0u);
   expect_back(before, table_entries + 1, pages + 4);
   EXPECT_LE(gauge("version_entries_live"), entries_of_open_pages);
@@ -65,12 +65,12 @@ TEST_F(SteadyState, AHeldSnapshotKeepsOnlyWhatItCanSee) {
   const std::uint64_t table_entries = gauge("commit_table_entries"), pages = gauge("version_pages");
   auto held = reader();
   const Records seen = scan(held, where);
-  commits(where, 50'000, keys);
+  commits(where, scaled(50'000, 5000), keys);
   rounds(10);
   EXPECT_LE(gauge("version_entries_live"), keys * 3 / 2 + entries_of_open_pages) << "one old version a key is needed";
   EXPECT_EQ(gauge("active_transactions"), 1u);
   EXPECT_EQ(scan(held, where), seen);
-  commits(where, 50'000, keys);
+  commits(where, scaled(50'000, 5000), keys);
   EXPECT_EQ(scan(held, where), seen);
   ASSERT_OK(held.commit());
   commits(where, 10, keys);
@@ -111,7 +111,7 @@ TEST_F(SteadyState, AQueueDoesNotGrow) {
   };
   pass(0, 3000);
   const std::uint64_t pages = gauge("data_file_pages");
-  pass(3000, 30'000);
+  pass(3000, 3000 + scaled(27'000, 3000));
   EXPECT_LE(gauge("data_file_pages"), pages + 16);
   EXPECT_EQ(scan(where).size(), 100u);
 }
@@ -155,15 +155,16 @@ TEST_F(SteadyState, RefillingAnErasedTableWhileItIsVerified) {
   options.background_threads = true;
   options.memory_budget = 16_MiB;
   const Table where = table();
-  fill(where, 60'000, 200);
+  const std::uint64_t kept = scaled(20'000, 5000);
+  fill(where, 3 * kept, 200);
   for (int round = 0; round < 3; ++round) {
     auto tx = begin();
     ASSERT_OK(tx.erase_range(where, {}));
     ASSERT_OK(tx.commit());
     for (int i = 0; i < 20; ++i) expect_sound();
-    fill(where, 20'000, 200);
+    fill(where, kept, 200);
   }
-  EXPECT_EQ(scan(where).size(), 20'000u);
+  EXPECT_EQ(scan(where).size(), kept);
 }
 
 TEST_F(SteadyState, ReopeningManyTimesDoesNotGrowAnything) {
