@@ -18,7 +18,7 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched lint format docs bench bench-limits models \
+.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize lint format docs bench bench-limits models \
   stress-long crash-long fuzz-long install clean
 
 help: ## list the targets
@@ -45,19 +45,21 @@ run: setup build ## the main job: real data, concurrent writers, a kill, recover
 check: build-release ## the fast tests
 	@$(CTEST) --test-dir build/release -L fast
 
-test: setup test-release ## all tests except the long ones, as released (test-asan and test-tsan: under the sanitizers)
+test: setup test-release ## all tests except the long ones, as released (sanitize: under the sanitizers)
 
 test-release: build-release
 	@$(CTEST) --test-dir build/release -LE long
 
 test-asan: build-asan ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer, at a reduced scale
-	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.2} $(CTEST) --test-dir build/asan -L asan -LE long
+	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.05} $(CTEST) --test-dir build/asan -L asan -LE long
 
 test-tsan: build-tsan ## the tests under ThreadSanitizer, at a reduced scale
-	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.1} $(CTEST) --test-dir build/tsan -L tsan -LE long
+	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.05} $(CTEST) --test-dir build/tsan -L tsan -LE long
 
 test-tsan-latched: build-tsan-latched ## the same with readers that latch
-	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.1} $(CTEST) --test-dir build/tsan-latched -L tsan -LE long
+	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.05} $(CTEST) --test-dir build/tsan-latched -L tsan -LE long
+
+sanitize: setup test-asan test-tsan test-tsan-latched ## the tests under all three sanitizer builds, at a reduced scale
 
 lint: ## formatting, clang-tidy, the tree's own rules
 	@JOBS=$(JOBS) scripts/lint.sh

@@ -298,7 +298,9 @@ Result<void> Store::recover() {
   const auto slots = std::max<std::uint32_t>(slots_of(options_), static_cast<std::uint32_t>(analysis.slots.size()));
   PLIMSOLL_TRY(open_transactions(analysis.next_sequence, slots));
   PLIMSOLL_TRY(adopt_unfinished(analysis));
-  PLIMSOLL_TRY(checkpointer_->take(true, 0));
+  // Makes the end of the losers durable. The pages that were redone stay dirty, and the log below them stays: the next checkpoints
+  // write them.
+  PLIMSOLL_TRY(checkpointer_->take(false, ~std::uint64_t{0}));
   PLIMSOLL_TRY(remove_old_versions());
   report_.seconds = static_cast<double>(time_->monotonic_ns() - begun) / 1e9;
   events_->add(EventKind::open_phase, "recovered: {} losers, {} prepared, {} torn pages", report_.losers, report_.prepared,

@@ -325,7 +325,7 @@ class Pool final : public memory::Reclaimer {
   FileTable files_;
   io::File* doublewrite_ = nullptr;
   std::atomic<std::uint64_t> data_discards_{0};
-  bool doublewrite_used_ = false;  // the writer's turn guards it: a batch may lie in the area
+  bool doublewrite_used_ = true;  // the writer's turn guards it: a batch may lie in the area
 
   mutable Mutex free_mutex_{LatchRank::pool};
   FrameIndex free_head_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_frame;

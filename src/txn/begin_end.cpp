@@ -52,7 +52,7 @@ void TransactionImpl::end(bool committed) {
   savepoints_ = nullptr;
   savepoint_count_ = savepoint_number_ = 0;
   global_id_bytes_ = 0;
-  needs_revert_ = false;
+  needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
   context_.reset();
 }
@@ -91,7 +91,8 @@ void TransactionImpl::revert_and_park() {
 // Restores every record that the aborted transaction changed, and tells the log when that is done.
 Result<bool> TransactionImpl::revert_all(Pace pace) {
   needs_revert_ = true;
-  if (last_entry() != 0 || global_id_bytes_ != 0) {  // a prepared one must be known to have ended, writes or not
+  // One that recovery found, or that is prepared, must be known to have ended, even if nothing is left to restore.
+  if (last_entry() != 0 || global_id_bytes_ != 0 || recovered_) {
     char payload[64];
     log::Writer writer(payload);
     log::write_ending(writer, {id_, last_entry(), {}});
@@ -187,6 +188,7 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
   durable_ = true;
   entries_ = 0;
   needs_revert_ = slot().state.load() == TransactionState::aborted;
+  recovered_ = true;
 }
 
 Result<void> TransactionImpl::abort_prepared() {

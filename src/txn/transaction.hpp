@@ -221,6 +221,7 @@ class TransactionImpl {
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
   std::uint64_t handles_ = 0;
+  bool recovered_ = false;  // there are log records of it that this run of the store did not write
   version::PrivateLane lane_;
   Stream* streams_ = nullptr;
   std::uint64_t discards_ = 0;    // Pool::data_discards() before the first write

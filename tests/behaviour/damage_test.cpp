@@ -1,4 +1,6 @@
 // Damaged files: whatever bytes are wrong, the answer is an error that names the place; what is not damaged stays readable.
+// Without tsan: one thread after the other looks at damaged files: nothing for ThreadSanitizer.
+// ctest-labels: fast asan
 #include "behaviour/support.hpp"
 
 namespace plimsoll {

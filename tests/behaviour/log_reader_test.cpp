@@ -232,7 +232,7 @@ TEST_F(AsyncCommits, TransactionsWithoutWritesAreCalledBackToo) {
     auto tx = begin(i % 2 == 0 ? TransactionOptions{} : TransactionOptions{.read_only = true});
     ASSERT_OK(tx.commit_async(done, &all[static_cast<std::size_t>(i)]));
   }
-  EXPECT_TRUE(eventually([&] { return called(seen) == 10; }, std::chrono::seconds(3)));
+  EXPECT_TRUE(eventually([&] { return called(seen) == 10; }));
   auto tx = begin({});
   EXPECT_CODE(tx.commit_async(nullptr, nullptr), invalid_argument);
   EXPECT_TRUE(tx.active());

@@ -1,4 +1,6 @@
 // Opening what cannot be opened: every case is an error that says what is wrong, and leaves what it found untouched.
+// Without tsan: stores that do not open start no threads: nothing for ThreadSanitizer.
+// ctest-labels: fast asan
 #include <sys/wait.h>
 
 #include "behaviour/support.hpp"

@@ -70,7 +70,7 @@ void expect_met(const CrashTally& tally, const char* title, const std::vector<st
   std::printf("%s: %zu distinct crash states, %zu of them with writes lost, torn or reordered\n", title, tally.states.size(),
               tally.damaged_states.size());
   std::fflush(stdout);
-  if (only_seed() != 0) return;
+  if (only_seed() != 0 || scaled(100) < 100) return;  // a few seeds need not meet everything
   EXPECT_EQ(tally.rare.missing(must_happen), "");
   EXPECT_GE(tally.states.size(), states_least);
   EXPECT_GE(tally.damaged_states.size() * 2, tally.states.size());
@@ -103,6 +103,7 @@ TEST(CrashStatesTest, TreesThatGrowAndShrink) {
 }
 
 TEST(CrashStatesTest, StoresBiggerThanMemory) {
+  if (scaled(2) < 2) GTEST_SKIP() << "a single seed of these takes minutes under a sanitizer";
   CrashTally tally;
   run_seeds("bigger than memory", bigger_than_memory(), 30'001, scaled(2), tally);
   expect_met(tally, "bigger than memory", {"evictions", "version_pages_spilled", "tree_splits", "losers_reverted"}, 1);

@@ -50,6 +50,13 @@ class History {
     for (const auto& [gid, changes] : initial.prepared) prepared_[gid] = changes;
     while (tables_.size() < settings_.tables && going()) create_table();
   }
+  History(const History&) = delete;
+  // Commits that wait for the log are called back when the store closes, which may be after this: what they write to stays.
+  ~History() {
+    static auto& late = *new std::list<std::deque<Async>>;
+    note_async();
+    if (!async_.empty()) late.push_back(std::move(async_));
+  }
 
   // One random call or a few.
   void step() {

@@ -28,14 +28,15 @@ class SteppingTime final : public TimeSource {
 
 inline constexpr const char* store_path = "/store";
 
-// A large log ring leaves less of the budget for pages.
+// A large log ring leaves less of the budget for pages; a longer log goes with it, so that pages are written when they must leave the
+// pool rather than by checkpoints.
 inline Options tiny_store(Environment& environment, std::size_t log_ring_bytes = 0) {
   Options options;
   options.memory_budget = 16_MiB;
   options.page_size = 4_KiB;
   options.max_transactions = 16;
   options.log_segment_bytes = 64_KiB;
-  options.log_bytes_max = 256_KiB;
+  options.log_bytes_max = log_ring_bytes == 0 ? 256_KiB : 2_MiB;
   options.log_ring_bytes = log_ring_bytes;
   options.lock_deadline = std::chrono::milliseconds(1);
   options.transaction_deadline = std::chrono::milliseconds(0);

@@ -1,5 +1,7 @@
 // The simulated file system: injected faults, the full disk, and the states that a power failure may leave. The central property:
 // what was synced is always there, and what was not synced may be lost in every way that a real disk knows, but in no other.
+// Without tsan: the simulated disk has one mutex: nothing for ThreadSanitizer.
+// ctest-labels: fast asan
 #include <gtest/gtest.h>
 
 #include <algorithm>

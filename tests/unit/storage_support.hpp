@@ -18,8 +18,8 @@ namespace plimsoll::storage {
 
 inline constexpr std::uint32_t test_page_bytes = 8192;
 inline constexpr std::uint64_t test_salt = 0x5A17;
-// How often concurrent tests go round: copying pages byte by byte through atomics under a sanitizer is slow.
-#ifdef PLIMSOLL_ATOMIC_PAGES
+// How often concurrent tests go round: they are slow under a sanitizer, most of all where pages are copied byte by byte.
+#if defined(PLIMSOLL_ATOMIC_PAGES) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr unsigned effort = 1;
 #else
 inline constexpr unsigned effort = 8;
