@@ -83,12 +83,12 @@ Result<bool> Trees::free_last_branch(TreeId tree) {
     }
     change.clear_space(maps[map], branch.pages[i], 1);
   }
-  change.finish();
+  const Lsn end = change.finish().end;
   for (auto& page : gone) {
     if (page) pool_.discard(std::move(page));
   }
+  for (std::size_t i = 0; i < branch.count; ++i) space_.note_freed(branch.pages[i], end);
   for (auto& page : maps) page.unlatch();
-  for (std::size_t i = 0; i < branch.count; ++i) space_.note_freed(branch.pages[i]);
   return branch.count > 0;
 }
 

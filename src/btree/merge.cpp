@@ -162,10 +162,10 @@ class Trees::Merger {
   void finish(StructureChange& change) {
     const std::uint32_t gone = storage::page_of(right_.key());
     change.clear_space(map_, gone, 1);
-    change.finish();
+    const Lsn end = change.finish().end;
     trees_.pool_.discard(std::move(right_));
+    trees_.space_.note_freed(gone, end);
     map_.unlatch();
-    trees_.space_.note_freed(gone);
     trees_.metrics_.add(Counter::tree_merges);
   }
 

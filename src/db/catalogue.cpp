@@ -175,11 +175,11 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
   leaf.erase();
   change.add(leaf.page(), log::Action::leaf_erase, marker);
   change.clear_space(map, tree.value, 1);
-  change.finish();
+  const Lsn end = change.finish().end;
   engine_.pool.discard(std::move(root));
   leaf.unlatch();
+  engine_.space.note_freed(tree.value, end);
   map.unlatch();
-  engine_.space.note_freed(tree.value);
   return {};
 }
 
@@ -233,10 +233,10 @@ Result<bool> Catalogue::free_large_value(TreeId tree, Bytes key) {
     }
     change.clear_space(maps[map], value.extent[i].first, value.extent[i].pages);
   }
-  change.finish();
+  const Lsn end = change.finish().end;
   leaf.unlatch();
+  for (std::uint32_t i = 0; i < value.count; ++i) engine_.space.note_freed(value.extent[i].first, end);
   for (storage::ExclusivePage& page : maps) page.unlatch();
-  for (std::uint32_t i = 0; i < value.count; ++i) engine_.space.note_freed(value.extent[i].first);
   return true;
 }
 

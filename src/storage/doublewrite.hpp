@@ -3,6 +3,7 @@
 // keys; then the pages.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -20,6 +21,14 @@ inline constexpr std::size_t doublewrite_batch = 64;
 enum class PageState : std::uint8_t { good, never_written, damaged, misplaced };
 PageState check_image(const char* image, std::uint32_t page_bytes, std::uint64_t salt, PageKey key);
 void seal_image(char* image, std::uint32_t page_bytes, std::uint64_t salt);
+
+// Which pages a batch in the area may hold.
+struct DoublewriteBatch {
+  std::array<PageKey, doublewrite_batch> keys;
+  std::size_t count = 0;
+  bool unknown = true;  // it may be another one
+  std::span<const PageKey> pages() const { return {keys.data(), count}; }
+};
 
 // Writes one batch of sealed images (adjacent in memory, `images`), synced when it returns.
 Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::span<const PageKey> keys, const char* images);

@@ -230,9 +230,10 @@ class Pool final : public memory::Reclaimer {
   Lsn oldest_change(Lsn now) const;
   // Writes and syncs every page (but scratch ones) whose oldest change lies below `below`.
   Result<void> write_back(Lsn below);
-  // Before bytes are written into freed pages behind the pool's back (large values): no write of a page that was discarded before
-  // this call is under way when it returns, and a crash will not bring one back from the doublewrite area.
-  Result<void> settle_writes();
+  // Before bytes are written into pages [first, first + count) of the data file behind the pool's back (large values): no write of
+  // one that was discarded before this call is under way when it returns, and a crash will not bring one back from the doublewrite
+  // area.
+  Result<void> settle_writes(std::uint32_t first, std::uint32_t count);
   // One round of the background page provider: keeps free frames above the low-water mark, by second chance. True if it did
   // something.
   Result<bool> run_background();
@@ -325,7 +326,7 @@ class Pool final : public memory::Reclaimer {
   FileTable files_;
   io::File* doublewrite_ = nullptr;
   std::atomic<std::uint64_t> data_discards_{0};
-  bool doublewrite_used_ = true;  // the writer's turn guards it: a batch may lie in the area
+  DoublewriteBatch doublewritten_;  // what may lie in the area; the writer's turn guards it
 
   mutable Mutex free_mutex_{LatchRank::pool};
   FrameIndex free_head_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_frame;

@@ -89,6 +89,7 @@ struct Space::Impl {
   Run* live PLIMSOLL_GUARDED_BY(mutex) = nullptr;
   std::size_t live_count PLIMSOLL_GUARDED_BY(mutex) = 0;
   std::uint32_t hint PLIMSOLL_GUARDED_BY(mutex) = 0;  // no page below is free and unreserved
+  Lsn newest_free PLIMSOLL_GUARDED_BY(mutex){};
 };
 
 // The group's map page; a formatted one if it was never written. That is no logged change: lost with its frame, it is made again.
@@ -269,9 +270,15 @@ bool Space::test_bit(const char* map_page, std::uint32_t page_in_group) {
   return (bits_at(map_page, page_in_group / 8) >> page_in_group % 8 & 1) != 0;
 }
 
-void Space::note_freed(std::uint32_t page) {
+void Space::note_freed(std::uint32_t page, Lsn end) {
   const MutexLock lock(impl_->mutex);
   impl_->lower_hint(page);
+  impl_->newest_free = std::max(impl_->newest_free, end);
+}
+
+Lsn Space::newest_free() const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->newest_free;
 }
 
 std::uint32_t Space::file_pages() const { return impl_->file_pages.load(std::memory_order_acquire); }

@@ -81,10 +81,11 @@ Result<void> Pool::store(WriteBatch& batch) {
   PLIMSOLL_CHECK(log_.durable() >= batch.flush_limit);
   const std::span kept(batch.kept.data(), batch.kept_count);
   if (!kept.empty() && doublewrite_ != nullptr) {
-    std::array<PageKey, doublewrite_batch> keys;
-    std::transform(kept.begin(), kept.end(), keys.begin(), [](const WriteBatch::Entry& entry) { return entry.key; });
-    doublewrite_used_ = true;
-    PLIMSOLL_TRY(write_doublewrite(*doublewrite_, page_bytes(), std::span(keys).first(kept.size()), write_buffer_.data()));
+    doublewritten_.unknown = true;  // a write that fails may have left the batch before
+    std::transform(kept.begin(), kept.end(), doublewritten_.keys.begin(), [](const WriteBatch::Entry& entry) { return entry.key; });
+    doublewritten_.count = kept.size();
+    PLIMSOLL_TRY(write_doublewrite(*doublewrite_, page_bytes(), doublewritten_.pages(), write_buffer_.data()));
+    doublewritten_.unknown = false;
     metrics_.add(Counter::doublewrite_batches);
   }
   std::sort(kept.begin(), kept.end(), [](const WriteBatch::Entry& a, const WriteBatch::Entry& b) { return a.key < b.key; });
@@ -92,11 +93,14 @@ Result<void> Pool::store(WriteBatch& batch) {
   return write_in_place({batch.scratch.data(), batch.scratch_count}, false);
 }
 
-Result<void> Pool::settle_writes() {
+Result<void> Pool::settle_writes(std::uint32_t first, std::uint32_t count) {
   const TurnHolder turn(writer_turn_);
-  if (!doublewrite_used_ || doublewrite_ == nullptr) return {};
+  if (doublewrite_ == nullptr) return {};
+  const auto concerned = [&](PageKey key) { return key >= data_page(first) && key < data_page(first + count); };
+  if (!doublewritten_.unknown && std::ranges::none_of(doublewritten_.pages(), concerned)) return {};
   PLIMSOLL_TRY(clear_doublewrite(*doublewrite_));
-  doublewrite_used_ = false;
+  doublewritten_.unknown = false;
+  doublewritten_.count = 0;
   return {};
 }
 

@@ -61,7 +61,10 @@ void MapPages::set_bits(Lsn end) {
   for_each(end, [](char* map, const Extent& extent) { storage::Space::set_bits(map, extent.first, extent.pages); });
 }
 void MapPages::clear_bits(Lsn end) {
-  for_each(end, [](char* map, const Extent& extent) { storage::Space::clear_bits(map, extent.first, extent.pages); });
+  for_each(end, [&](char* map, const Extent& extent) {
+    storage::Space::clear_bits(map, extent.first, extent.pages);
+    space_.note_freed(extent.first, end);
+  });
 }
 
 }  // namespace plimsoll::txn

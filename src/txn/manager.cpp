@@ -267,10 +267,10 @@ bool TransactionManager::free_extent(const Extent& extent, Bytes key) {
   leaf->erase();
   change.add(leaf->page(), log::Action::leaf_erase, key);
   change.clear_space(map_page, extent.first, extent.pages);
-  change.finish();
+  const Lsn end = change.finish().end;
   leaf->unlatch();
+  engine_.space.note_freed(extent.first, end);
   map_page.unlatch();
-  engine_.space.note_freed(extent.first);
   return true;
 }
 

@@ -17,11 +17,11 @@ constexpr std::uint32_t extent_pages_max = 8192;
 
 Result<void> ExtentWriter::begin(std::uint64_t expected) {
   const std::uint32_t page = engine_.pool.page_bytes();
-  PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, piece_bytes));
   expected_pages_ = (expected + page - 1) / page;
   next_pages_ = static_cast<std::uint32_t>(piece_bytes / page);
-  // Pages that were freed by records not yet durable must not be overwritten before those are.
-  return engine_.log.flush_to(engine_.log.end());
+  buffer_bytes_ = expected == 0 ? piece_bytes : std::min<std::uint64_t>(piece_bytes, expected_pages_ * page);
+  PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, buffer_bytes_));
+  return {};
 }
 
 // Takes an adjacent run, smaller ones when the file is fragmented.
@@ -35,15 +35,17 @@ Result<void> ExtentWriter::next_extent(std::uint32_t pages) {
     value_.extent[value_.count] = {run->first(), 0};
     runs_[value_.count++] = std::move(*run);
     left_in_extent_ = pages;
-    return engine_.pool.settle_writes();
+    PLIMSOLL_TRY(engine_.log.flush_to(engine_.space.newest_free()));
+    return engine_.pool.settle_writes(value_.extent[value_.count - 1].first, pages);
   }
 }
 
 Result<void> ExtentWriter::flush() {
   const std::uint32_t page = engine_.pool.page_bytes();
-  std::memset(buffer_.data() + buffered_, 0, piece_bytes - buffered_);
+  const std::size_t pages = (buffered_ + page - 1) / page;
+  std::memset(buffer_.data() + buffered_, 0, pages * page - buffered_);
   failed_ = true;
-  PLIMSOLL_TRY(write_out(static_cast<std::uint32_t>((buffered_ + page - 1) / page)));
+  PLIMSOLL_TRY(write_out(static_cast<std::uint32_t>(pages)));
   failed_ = false;
   buffered_ = 0;
   return {};
@@ -79,11 +81,11 @@ Result<void> ExtentWriter::write(Bytes piece) {
   value_.crc = crc32c(value_.crc, piece);
   value_.bytes += piece.size();
   while (!piece.empty()) {
-    const std::size_t now = std::min(piece.size(), piece_bytes - buffered_);
+    const std::size_t now = std::min(piece.size(), buffer_bytes_ - buffered_);
     std::memcpy(buffer_.data() + buffered_, piece.data(), now);
     buffered_ += now;
     piece.remove_prefix(now);
-    if (buffered_ == piece_bytes) PLIMSOLL_TRY(flush());
+    if (buffered_ == buffer_bytes_) PLIMSOLL_TRY(flush());
   }
   return {};
 }
@@ -99,7 +101,9 @@ Result<void> ExtentWriter::finish() {
 }
 
 Result<void> ExtentReader::begin() {
-  PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, piece_bytes));
+  const std::uint64_t page = engine_.pool.page_bytes();
+  buffer_bytes_ = std::min<std::uint64_t>(piece_bytes, (value_.bytes + page - 1) / page * page);
+  PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, buffer_bytes_));
   return {};
 }
 
@@ -112,7 +116,7 @@ Result<void> ExtentReader::fill() {
   if (extent_ == value_.count)
     return fail(ErrorCode::corruption, "a large value of {} bytes has extents for {} only", value_.bytes, loaded_);
   const Extent& extent = value_.extent[extent_];
-  const auto pages = std::min<std::uint32_t>(extent.pages - page_in_extent_, static_cast<std::uint32_t>(piece_bytes / page));
+  const auto pages = std::min<std::uint32_t>(extent.pages - page_in_extent_, static_cast<std::uint32_t>(buffer_bytes_ / page));
   PLIMSOLL_TRY(
       engine_.data.read(std::uint64_t{extent.first + page_in_extent_} * page, {buffer_.data(), std::size_t{pages} * page}));
   page_in_extent_ += pages;

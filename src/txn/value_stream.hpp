@@ -1,4 +1,4 @@
-// Reading and writing one large value in pieces, within any budget. Each holds one buffer of piece_bytes, charged to
+// Reading and writing one large value in pieces, within any budget. Each holds one buffer of at most piece_bytes, charged to
 // Account::large_objects.
 #pragma once
 
@@ -27,7 +27,7 @@ class ExtentWriter {
 
   Engine& engine_;
   memory::Mapping buffer_;
-  std::size_t buffered_ = 0;
+  std::size_t buffer_bytes_ = 0, buffered_ = 0;
   std::uint64_t expected_pages_ = 0;  // still to come; 0: unknown
   std::uint32_t next_pages_ = 0, left_in_extent_ = 0;
   bool failed_ = false;  // something of the value is missing
@@ -48,7 +48,7 @@ class ExtentReader {
   Engine& engine_;
   LargeValue value_;
   memory::Mapping buffer_;
-  std::size_t at_ = 0, filled_ = 0;
+  std::size_t buffer_bytes_ = 0, at_ = 0, filled_ = 0;
   std::uint64_t delivered_ = 0, loaded_ = 0;
   std::uint32_t crc_ = 0, extent_ = 0, page_in_extent_ = 0;
 };

@@ -170,6 +170,33 @@ TEST_F(Values, AWriterThatOutlivesItsTransactionIsHarmless) {
   EXPECT_EQ(now(where, "key"), std::nullopt);
 }
 
+// Only pages whose release is not durable yet make a value wait for the log.
+TEST_F(Values, ManyValuesOutOfLineShareTheFlushesOfTheLog) {
+  options.background_threads = false;
+  const Table where = table();
+  auto tx = begin();
+  const std::uint64_t before = counter("log_flushes");
+  for (std::uint64_t i = 0; i < 200; ++i) ASSERT_OK(tx.put(where, key_of(i), noise(20'000, i)));
+  EXPECT_LE(counter("log_flushes"), before + 2);
+  ASSERT_OK(tx.commit());
+  EXPECT_LE(counter("log_flushes"), before + 4);
+  for (std::uint64_t i = 0; i < 200; ++i) ASSERT_EQ(now(where, key_of(i)), noise(20'000, i));
+}
+
+// Reverted and freed extents are used again, however late their release became durable.
+TEST_F(Values, ExtentsOfARevertedValueAreUsedAgainAtOnce) {
+  const Table where = table();
+  put(where, "key", noise(1_MiB, 0));
+  const std::uint64_t pages = gauge("data_file_pages");
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    auto tx = begin();
+    ASSERT_OK(tx.put(where, "other", noise(1_MiB, i)));
+    ASSERT_OK(tx.abort());
+  }
+  EXPECT_LE(gauge("data_file_pages"), pages + 2 * 1_MiB / db().page_size());
+  EXPECT_EQ(now(where, "key"), noise(1_MiB, 0));
+}
+
 TEST_F(Values, ASnapshotKeepsTheOldLargeValue) {
   const Table where = table();
   put(where, "key", noise(1_MiB, 1));

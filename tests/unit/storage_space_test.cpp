@@ -32,7 +32,7 @@ struct SpaceFixture : PoolFixture {
     Space::clear_bits(map.bytes(), first, count);
     map.set_lsn(log.append());
     map.unlatch();
-    space->note_freed(first);
+    space->note_freed(first, Lsn{});
   }
   std::uint32_t allocate(std::uint32_t count = 1) {
     auto reservation = space->reserve(count);
