@@ -47,6 +47,7 @@ enum class LatchRank : std::uint8_t {
   slot = 90,
   log_flush = 100,
   log_file = 110,
+  file_names = 115,
   file = 120,
   budget = 130,
   memory = 140,

@@ -114,7 +114,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::uint64_t seed_ = 0;
   std::unique_ptr<io::FileSystem::Lock> lock_;
   storage::Superblock super_;
-  Mutex super_mutex_{LatchRank::file};
+  Mutex super_mutex_{LatchRank::writer};
   bool created_ = false;
   Metrics metrics_;
   std::unique_ptr<Events> events_;

@@ -256,7 +256,7 @@ class MemoryFileSystem final : public FileSystem {
 
  private:
   const std::shared_ptr<Chunks> all_;
-  Mutex names_mutex_{LatchRank::log_file};  // above a file's: the last reference to its contents may go under it
+  Mutex names_mutex_{LatchRank::file_names};  // above a file's: the last reference to its contents may go under it
   std::map<std::string, std::shared_ptr<Contents>, std::less<>> files_ PLIMSOLL_GUARDED_BY(names_mutex_);
   std::set<std::string, std::less<>> directories_ PLIMSOLL_GUARDED_BY(names_mutex_);
 };
