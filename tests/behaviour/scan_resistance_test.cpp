@@ -1,5 +1,7 @@
 // Scans, dumps and loads of ten times the pool beside a point workload that fits it: they must not push its pages out. Judged by
-// the counters, not by time. ctest-labels: medium asan ctest-timeout: 900
+// the counters, not by time. One thread works at a time: nothing for ThreadSanitizer.
+// ctest-labels: medium asan
+// ctest-timeout: 900
 #include "behaviour/support.hpp"
 
 namespace plimsoll {

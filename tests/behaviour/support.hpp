@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "plimsoll/plimsoll.hpp"
+#include "scale.hpp"
 
 namespace plimsoll {
 
@@ -70,13 +71,6 @@ inline std::string noise(std::size_t bytes, std::uint64_t seed) {
     std::memcpy(out.data() + at, &word, std::min(sizeof word, bytes - at));
   }
   return out;
-}
-
-// PLIMSOLL_TEST_SCALE: 1 as released, less under a sanitizer. For counts that make a test longer, not for those that make it bite.
-inline std::uint64_t scaled(std::uint64_t count, std::uint64_t least) {
-  const char* text = std::getenv("PLIMSOLL_TEST_SCALE");
-  const double scale = text == nullptr ? 1.0 : std::atof(text);
-  return std::clamp(static_cast<std::uint64_t>(static_cast<double>(count) * scale), std::min(least, count), count);
 }
 
 // A guard against hanging, never a measure: whoever waits goes on as soon as there is something to go on for.

@@ -12,6 +12,7 @@
 #include "db/environment.hpp"
 #include "io/file.hpp"
 #include "plimsoll/plimsoll.hpp"
+#include "scale.hpp"
 
 namespace plimsoll::test {
 
@@ -28,8 +29,8 @@ class SteppingTime final : public TimeSource {
 
 inline constexpr const char* store_path = "/store";
 
-// A large log ring leaves less of the budget for pages; a longer log goes with it, so that pages are written when they must leave the
-// pool rather than by checkpoints.
+// A large log ring leaves less of the budget for pages; a longer log goes with it, so that pages are written when they must leave
+// the pool rather than by checkpoints.
 inline Options tiny_store(Environment& environment, std::size_t log_ring_bytes = 0) {
   Options options;
   options.memory_budget = 16_MiB;
@@ -43,13 +44,6 @@ inline Options tiny_store(Environment& environment, std::size_t log_ring_bytes =
   options.background_threads = false;
   options.environment = &environment;
   return options;
-}
-
-// PLIMSOLL_TEST_SCALE: 1 in CI, more for long runs.
-inline std::uint64_t scaled(std::uint64_t n) {
-  const char* text = std::getenv("PLIMSOLL_TEST_SCALE");
-  const double scale = text == nullptr ? 1.0 : std::atof(text);
-  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(static_cast<double>(n) * scale));
 }
 
 // PLIMSOLL_TEST_SEED: run this seed only.

@@ -80,6 +80,9 @@ TEST(TransactionsModelTest, SomeHundredKeysWithSplitsAndMerges) {
 }
 
 TEST(TransactionsModelTest, MoreThanFitsIntoMemory) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "one thread, and minutes";
+#endif
   Variant variant{"more than memory", {}, 30'000, 2, 4_MiB};
   variant.settings.keys = 30'000;
   variant.settings.tables_come_and_go = false;
