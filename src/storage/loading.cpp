@@ -83,13 +83,13 @@ Result<ExclusivePage> Pool::load(PageKey key, IfBad if_bad) {
   return page;
 }
 
-// Checks an image and copies it into the frame, all but its first 8 bytes, where the frame's word is.
+// Checks an image and copies it into the frame, all but the frame's word and the key, which is there.
 Result<void> Pool::accept(ExclusivePage& page, const char* image, IfBad if_bad) {
   metrics_.add(Counter::pages_read);
   const PageKey key = page.key();
   const PageState state = check_image(image, page_bytes(), salt_, key);
   if (state == PageState::good) {
-    page_write(page.bytes_ + at::key, image + at::key, page_bytes() - at::key);
+    page_write(page.bytes_ + at::lsn, image + at::lsn, page_bytes() - at::lsn);
     return {};
   }
   if (if_bad == IfBad::zero || (if_bad == IfBad::zero_if_never_written && state == PageState::never_written)) {

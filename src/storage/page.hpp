@@ -47,7 +47,13 @@ inline constexpr std::uint64_t word_latched = 1, word_cooling = 2, word_step = 4
 inline std::atomic_ref<std::uint64_t> word_of(const char* page) {
   return std::atomic_ref(*reinterpret_cast<std::uint64_t*>(const_cast<char*>(page)));  // pages are 4 KiB aligned
 }
-inline PageKey key_of(const char* page) { return PageKey{page_load<std::uint64_t>(page + at::key)}; }
+// Atomic in every build: whoever wants to latch a page looks at its key first.
+inline PageKey key_of(const char* page) {
+  return PageKey{__atomic_load_n(reinterpret_cast<const std::uint64_t*>(page + at::key), __ATOMIC_RELAXED)};
+}
+inline void set_key(char* page, PageKey key) {
+  __atomic_store_n(reinterpret_cast<std::uint64_t*>(page + at::key), key.value, __ATOMIC_RELAXED);
+}
 inline Lsn lsn_of(const char* page) { return Lsn{page_load<std::uint64_t>(page + at::lsn)}; }
 inline PageKind kind_of(const char* page) { return static_cast<PageKind>(page_load<std::uint8_t>(page + at::kind)); }
 

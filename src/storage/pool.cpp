@@ -139,7 +139,7 @@ ExclusivePage Pool::place(FreeFrame& frame, PageKey key) {
   info.key.store(key.value, std::memory_order_relaxed);
   info.changed_since_copy.store(true, std::memory_order_relaxed);  // of a copy of the frame's former page, still being written
   word_of(bytes).store(word | word_latched, std::memory_order_relaxed);
-  page_store<std::uint64_t>(bytes + at::key, key.value);
+  set_key(bytes, key);
   if (translation_.insert(key, frame.frame_) != no_frame) {
     word_of(bytes).store(0, std::memory_order_release);
     info.key.store(no_key, std::memory_order_relaxed);

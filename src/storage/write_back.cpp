@@ -61,7 +61,7 @@ void Pool::copy_out(FrameIndex frame, Waiting waiting, WriteBatch& batch) {
     const bool scratch = client_ != nullptr && client_->scratch(key);
     const std::size_t slot = scratch ? doublewrite_batch - 1 - batch.scratch_count : batch.kept_count;
     char* image = write_buffer_.data() + slot * page_bytes();
-    page_read(image, bytes, page_bytes());
+    page_read(image + at::key, bytes + at::key, page_bytes() - at::key);  // others try to latch: the word is theirs too
     WriteBatch::Entry& entry = scratch ? batch.scratch[batch.scratch_count++] : batch.kept[batch.kept_count++];
     entry.frame = frame;
     entry.key = key;

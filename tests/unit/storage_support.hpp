@@ -128,18 +128,33 @@ struct PoolFixture {
   void create_pages(std::uint32_t count) {
     for (std::uint32_t i = 0; i < count; ++i) create(data_page(i));
   }
+  struct Seen {
+    std::uint64_t number = 0, first = 0, last = 0;
+  };
+  // What a page says, read the optimistic way, or (PLIMSOLL_LATCHED_READS) latched. Nothing: it has changed meanwhile.
+  std::optional<Seen> look(const OptimisticPage& page) {
+    Seen seen;
+    {
+#ifdef PLIMSOLL_LATCHED_READS
+      ExclusivePage latched;
+      if (!pool->try_upgrade(page, latched)) return std::nullopt;
+#endif
+      seen.number = page_load<std::uint64_t>(page.bytes + 32);
+      seen.first = page_load<std::uint64_t>(page.bytes + 40);
+      seen.last = page_load<std::uint64_t>(page.bytes + test_page_bytes - 8);
+    }
+    return page.still_valid() ? std::optional(seen) : std::nullopt;
+  }
   // The counter of a page, read the optimistic way. False: it must be tried again.
   bool try_counter(PageKey key, std::uint64_t& counter, Access access = Access::normal) {
     auto page = pool->read(key, access);
     EXPECT_TRUE(page) << page.error().message();
     if (!page) return true;
-    const auto number = page_load<std::uint64_t>(page->bytes + 32);
-    const auto first = page_load<std::uint64_t>(page->bytes + 40);
-    const auto last = page_load<std::uint64_t>(page->bytes + test_page_bytes - 8);
-    if (!page->still_valid()) return false;
-    EXPECT_EQ(number, key.value);
-    EXPECT_EQ(first, last);
-    counter = first;
+    const auto seen = look(*page);
+    if (!seen) return false;
+    EXPECT_EQ(seen->number, key.value);
+    EXPECT_EQ(seen->first, seen->last);
+    counter = seen->first;
     return true;
   }
   std::uint64_t counter_of(PageKey key, Access access = Access::normal) {
