@@ -20,6 +20,9 @@ endif()
 if(PLIMSOLL_LATCHED_READS)
   target_compile_definitions(plimsoll_flags INTERFACE PLIMSOLL_LATCHED_READS)
 endif()
+if(PLIMSOLL_PERTURB)
+  target_compile_definitions(plimsoll_flags INTERFACE PLIMSOLL_PERTURB)
+endif()
 
 # plimsoll_layer(NAME [layer or library ...]): the static library plimsoll_NAME from all .cpp files of the folder.
 function(plimsoll_layer name)

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/check.hpp"
+#include "base/perturb.hpp"
 
 namespace plimsoll::registry {
 
@@ -42,6 +43,7 @@ std::optional<Timestamp> CommitTable::find(TxnId id) const {
   for (std::size_t i = 0; i < ways; ++i) {
     if (bucket.id[i].load(std::memory_order_acquire) != id.value) continue;
     const std::uint64_t timestamp = bucket.timestamp[i].load(std::memory_order_acquire);
+    perturb(Window::resampled);
     if (bucket.id[i].load(std::memory_order_relaxed) == id.value) return Timestamp{timestamp};
   }
   return std::nullopt;

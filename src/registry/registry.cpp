@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "base/perturb.hpp"
 
 namespace plimsoll::registry {
 
@@ -188,6 +189,7 @@ Outcome Registry::find(TxnId id) const {
     if (slot.id.load(std::memory_order_acquire) == id.value) {
       const TransactionState state = slot.state.load(std::memory_order_seq_cst);
       const Timestamp timestamp{slot.timestamp.load(std::memory_order_acquire)};
+      perturb(Window::resampled);
       if (slot.id.load(std::memory_order_seq_cst) == id.value) {
         switch (state) {
           case TransactionState::active: return {Outcome::Kind::active};

@@ -18,6 +18,7 @@
 
 #include "base/check.hpp"
 #include "base/optimistic.hpp"
+#include "base/perturb.hpp"
 #include "plimsoll/types.hpp"
 
 namespace plimsoll::storage {
@@ -76,6 +77,7 @@ struct OptimisticPage {
   FrameIndex frame = no_frame;
 
   bool still_valid() const {
+    perturb(Window::validating);
     std::atomic_thread_fence(std::memory_order_acquire);
     return (word_of(bytes).load(std::memory_order_relaxed) & ~word_cooling) == word;
   }

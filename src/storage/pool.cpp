@@ -14,6 +14,7 @@ void ExclusivePage::will_change(Lsn lower_bound) {
   PLIMSOLL_DCHECK(bytes_ != nullptr && lower_bound.value != 0);
   FrameInfo& info = pool_->infos_[frame_];
   changed_ = true;
+  perturb(Window::changing);
   info.changed_since_copy.store(true, std::memory_order_relaxed);
   // Released by the claim of the record's position, which follows: a scan that does not see this loaded an older Log::end().
   if (info.rec_lsn.load(std::memory_order_relaxed) == 0) info.rec_lsn.store(lower_bound.value, std::memory_order_release);
@@ -30,6 +31,7 @@ void ExclusivePage::raise_flush_limit(Lsn lsn) { pool_->raise_flush_limit(frame_
 void ExclusivePage::unlatch() {
   if (bytes_ == nullptr) return;
   PLIMSOLL_DCHECK((word_of(bytes_).load(std::memory_order_relaxed) & word_latched) != 0);
+  if (changed_) perturb(Window::changing);
   word_of(bytes_).store(changed_ ? word_ + word_step : word_, std::memory_order_release);
   pool_ = nullptr;
   bytes_ = nullptr;
@@ -113,6 +115,7 @@ ExclusivePage Pool::latch_frame(FrameIndex frame, PageKey key) {
       backoff.pause();
       continue;
     }
+    perturb(Window::sampled);
     if (word_of(bytes).compare_exchange_weak(word, word | word_latched, std::memory_order_acquire)) {
       return {this, bytes, frame, word & ~word_cooling};  // the key was read under this very word
     }

@@ -176,6 +176,7 @@ class Pool final : public memory::Reclaimer {
     if (hint >= frames_) return false;
     const char* bytes = frame_bytes(hint);
     const std::uint64_t word = word_of(bytes).load(std::memory_order_acquire);
+    perturb(Window::sampled);
     if ((word & word_latched) != 0 || word == 0 || key_of(bytes) != key) return false;
     if ((word & word_cooling) != 0 && access == Access::normal) warm(bytes);
     page = {bytes, word & ~word_cooling, hint};
