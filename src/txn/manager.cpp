@@ -95,8 +95,8 @@ void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
     if (state == TransactionState::active && (control & registry::killed_bit) != 0) next = Status::reverting;
     if (!slot.control.compare_exchange_weak(control, with_status(control, next), std::memory_order_acq_rel)) continue;
     if (next != Status::reverting) return;
-    transaction.engine().metrics.add(Counter::transactions_reaped);
     transaction.revert_and_park();
+    transaction.engine().metrics.add(Counter::transactions_reaped);
     return;
   }
 }
@@ -110,8 +110,8 @@ bool TransactionManager::reap(TxnId id) {
   if (slot.state.load() != TransactionState::active) return false;
   if (!slot.control.compare_exchange_strong(expected, with_status(expected, Status::reverting), std::memory_order_acq_rel))
     return false;
-  engine_.metrics.add(Counter::transactions_reaped);
   transactions()[registry::slot_of(id)].revert_and_park();
+  engine_.metrics.add(Counter::transactions_reaped);
   return true;
 }
 

