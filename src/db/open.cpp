@@ -115,6 +115,7 @@ Result<void> Store::take_environment() {
     files_ = options_.environment->files;
     time_ = options_.environment->time;
     seed_ = options_.environment->seed;
+    redo_frames_ = options_.environment->redo_frames;
     PLIMSOLL_CHECK(files_ != nullptr && time_ != nullptr);
   } else {
     time_ = &system_time();
@@ -292,7 +293,8 @@ Result<void> Store::recover() {
   for (auto& [incarnation, handle] : old_version_files_) pool_->attach(incarnation, *handle);
   events_->add(EventKind::open_phase, "redoing from {} to {}", analysis.redo_start.value, analysis.end.value);
   PLIMSOLL_ASSIGN(report_.records_redone,
-                  recovery::redo(*files_, *provider_, log_options(), analysis, {*pool_, space_->pages_per_map(), metrics_}));
+                  recovery::redo(*files_, *provider_, log_options(), analysis,
+                                 {*pool_, space_->pages_per_map(), metrics_, redo_frames_ != 0 ? redo_frames_ : pool_->frames()}));
   report_.log_bytes = analysis.end.value - analysis.redo_start.value;
   PLIMSOLL_TRY(start_incarnation());
   const auto slots = std::max<std::uint32_t>(slots_of(options_), static_cast<std::uint32_t>(analysis.slots.size()));

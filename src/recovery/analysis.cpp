@@ -90,6 +90,7 @@ Result<bool> Analyser::look(const log::Record& record) {
   if (record.kind == log::Kind::pages) {
     log::Reader from(record.payload);
     for (log::PageAction action; log::read_action(from, action);) {
+      analysis_.pages_named.add(action.page_key);
       log::Reader data(action.data);
       const auto first = data.number<std::uint32_t>(), count = data.number<std::uint32_t>();
       if (action.action == log::Action::space_clear && count == 1) analysis_.freed[first] = record.end.value;
@@ -102,6 +103,7 @@ Result<bool> Analyser::look(const log::Record& record) {
     case log::Kind::revert: {
       log::Update update;
       if (!log::read_update(record.payload, update)) return unreadable(record);
+      analysis_.pages_named.add(update.leaf);
       PLIMSOLL_ASSIGN(Recovered* const found, slot(update.transaction));
       if (record.kind == log::Kind::revert) found->last_entry = update.previous_entry;
       if (update.version != 0) found->last_entry = update.version;

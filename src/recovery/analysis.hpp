@@ -9,6 +9,7 @@
 #include "log/log.hpp"
 #include "memory/page_provider.hpp"
 #include "plimsoll/stats.hpp"
+#include "recovery/distinct.hpp"
 
 namespace plimsoll::recovery {
 
@@ -30,6 +31,7 @@ struct Analysis {
   // Pages that were given back, and where: what was logged for them before is not redone (the space may hold other bytes by now).
   std::unordered_map<std::uint32_t, std::uint64_t> freed;
   memory::Charge charge;
+  DistinctEstimate pages_named;  // by the records to be redone
 
   bool unfinished(TxnId id) const;
   bool is_freed(std::uint64_t page_key, Lsn record_end) const;

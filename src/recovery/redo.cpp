@@ -14,14 +14,24 @@ namespace plimsoll::recovery {
 
 namespace {
 
+// Which pages a pass over the log is concerned with. Records are redone page by page, so that one pass may do some pages and the
+// next one others: pages that do not fit into the pool together would be read and written again and again by a single pass.
+struct Part {
+  std::uint32_t number = 0, parts = 1;
+  bool has(storage::PageKey key) const {
+    static constexpr std::uint32_t run = 64;  // neighbours stay together
+    return page_of(key) / run % parts == number;
+  }
+};
+
 class Redo {
  public:
-  Redo(const Analysis& analysis, RedoTarget target) : analysis_(analysis), target_(target) {}
+  Redo(const Analysis& analysis, RedoTarget target, Part part) : analysis_(analysis), target_(target), part_(part) {}
   Result<void> look(const log::Record& record);
   std::uint64_t changed() const { return changed_; }
 
  private:
-  // The page if the record's change is missing on it, else an empty guard.
+  // The page if it belongs to this pass and the record's change is missing on it, else an empty guard.
   Result<storage::ExclusivePage> behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole);
   Result<void> leaf(const log::Record& record, const log::Update& update);
   Result<void> version(const log::Record& record, const log::Update& update);
@@ -31,6 +41,7 @@ class Redo {
 
   const Analysis& analysis_;
   RedoTarget target_;
+  const Part part_;
   std::uint64_t changed_ = 0;
 };
 
@@ -41,7 +52,7 @@ std::unexpected<Error> does_not_fit(const log::Record& record, storage::PageKey 
 
 // `whole`: the change makes the page anew or can begin with an empty one, so it need not be readable.
 Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole) {
-  if (analysis_.is_freed(key.value, record.end)) return storage::ExclusivePage();
+  if (!part_.has(key) || analysis_.is_freed(key.value, record.end)) return storage::ExclusivePage();
   PLIMSOLL_ASSIGN(storage::ExclusivePage page, target_.pool.latch_for_redo(key, whole));
   if (page.lsn() >= record.end) {
     page.will_change(record.begin);  // its write may have been lost by a sync that failed: the checkpoint after recovery repeats it
@@ -180,13 +191,13 @@ Result<void> Redo::look(const log::Record& record) {
 // Looks ahead at the records from `from` on that are in the reader's buffer, and has the pages that they change read together: one
 // page at a time would leave the device idle. A page that cannot be read shows when its record's turn comes. Answers how far it
 // looked.
-Result<Lsn> read_ahead(log::SegmentReader& reader, Lsn from, const Analysis& analysis, storage::Pool& pool) {
+Result<Lsn> read_ahead(log::SegmentReader& reader, Lsn from, const Analysis& analysis, Part part, storage::Pool& pool) {
   static constexpr std::size_t keys_max = 32;
   static constexpr int records_max = 1000;
   std::array<storage::PageKey, keys_max> keys;
   std::size_t count = 0;
   const auto add = [&](storage::PageKey key, Lsn record_end) {
-    if (count == keys_max || analysis.is_freed(key.value, record_end)) return;
+    if (count == keys_max || !part.has(key) || analysis.is_freed(key.value, record_end)) return;
     if (std::find(keys.begin(), keys.begin() + count, key) == keys.begin() + count) keys[count++] = key;
   };
   for (int records = 0; from < analysis.end && count < keys_max && records < records_max; ++records) {
@@ -207,14 +218,19 @@ Result<Lsn> read_ahead(log::SegmentReader& reader, Lsn from, const Analysis& ana
   return from;
 }
 
-}  // namespace
+// As many passes as let the pages of each fit into three quarters of the pool; one if that were too many: reading the log costs,
+// too.
+std::uint32_t passes_for(std::uint64_t pages, std::uint64_t frames) {
+  static constexpr std::uint64_t passes_max = 32;
+  const std::uint64_t fit = std::max<std::uint64_t>(frames / 4 * 3, 1);
+  if (pages > fit * passes_max) return 1;
+  return static_cast<std::uint32_t>(std::max<std::uint64_t>((pages + fit - 1) / fit, 1));
+}
 
-Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options,
-                           const Analysis& analysis, RedoTarget target) {
-  Redo pass(analysis, target);
-  PLIMSOLL_ASSIGN(log::SegmentReader reader, log::SegmentReader::make(files, provider, options));
+Result<std::uint64_t> redo_part(log::SegmentReader& reader, const Analysis& analysis, RedoTarget target, Part part) {
+  Redo pass(analysis, target, part);
   for (Lsn at = analysis.redo_start; at < analysis.end;) {
-    PLIMSOLL_ASSIGN(const Lsn until, read_ahead(reader, at, analysis, target.pool));
+    PLIMSOLL_ASSIGN(const Lsn until, read_ahead(reader, at, analysis, part, target.pool));
     while (at < until) {
       log::Record record;
       PLIMSOLL_ASSIGN(const log::Validity validity, reader.record_at(at.value, analysis.end.value, record));
@@ -223,8 +239,22 @@ Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider
       at = record.end;
     }
   }
-  target.metrics.add(Counter::records_redone, pass.changed());
   return pass.changed();
+}
+
+}  // namespace
+
+Result<std::uint64_t> redo(io::FileSystem& files, memory::PageProvider& provider, const log::LogOptions& options,
+                           const Analysis& analysis, RedoTarget target) {
+  PLIMSOLL_ASSIGN(log::SegmentReader reader, log::SegmentReader::make(files, provider, options));
+  const std::uint32_t passes = passes_for(analysis.pages_named.count(), target.frames);
+  std::uint64_t changed = 0;
+  for (std::uint32_t part = 0; part < passes; ++part) {
+    PLIMSOLL_ASSIGN(const std::uint64_t more, redo_part(reader, analysis, target, {part, passes}));
+    changed += more;
+  }
+  target.metrics.add(Counter::records_redone, changed);
+  return changed;
 }
 
 }  // namespace plimsoll::recovery

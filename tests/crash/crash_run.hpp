@@ -126,10 +126,13 @@ class CrashRun {
   }
 
  private:
+  // Every second recovery goes over the log several times, as one of a large store with a small pool does.
+  std::uint32_t redo_frames() { return ++opens_ % 2 == 0 ? 4 : 0; }
+
   struct Opened {
     Opened(CrashRun& run, SimulatedFileSystem& disk)
         : wrapped(run.wrap_ ? run.wrap_(disk) : nullptr),
-          environment{wrapped ? wrapped.get() : &disk, &run.time_, run.seed_},
+          environment{wrapped ? wrapped.get() : &disk, &run.time_, run.seed_, run.redo_frames()},
           db(Database::open(store_path, tiny_store(environment, run.settings_.log_ring_bytes))) {}
 
     std::unique_ptr<io::FileSystem> wrapped;
@@ -174,6 +177,7 @@ class CrashRun {
 
   const CrashSettings settings_;
   Random random_;
+  std::uint64_t opens_ = 0;
   const std::uint64_t seed_;
   CrashTally& tally_;
   const Wrap wrap_;
