@@ -138,7 +138,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<Catalogue> catalogue_;
   std::unique_ptr<recovery::Checkpointer> checkpointer_;
   RecoveryReport report_;
-  std::function<void(Lsn)> durable_callback_;
+  std::function<void(Lsn)> durable_callback_ PLIMSOLL_GUARDED_BY(callback_mutex_);
   Mutex callback_mutex_{LatchRank::events};
   std::atomic<bool> stopping_{false}, failing_{false};
   std::atomic<std::uint64_t> damaged_told_{0};

@@ -29,6 +29,7 @@ std::unexpected<Error> fail_page(ErrorCode code, PageKey key, std::string_view w
 }  // namespace
 
 Result<OptimisticPage> Pool::read(PageKey key, Access access) {
+  perturb(Window::sampled);
   for (Backoff backoff;;) {
     OptimisticPage page;
     if (const FrameIndex frame = translation_.find(key); frame != no_frame) {
