@@ -15,7 +15,7 @@ namespace plimsoll {
 enum class Window : unsigned char {
   sampled,     // a reader is about to sample a page that another has led it to, or has just loaded its word
   validating,  // it has read the page and is about to see whether the word has changed
-  resampled,   // a reader of a slot, table or set has read, and is about to see whether it still holds
+  resampled,   // a reader of a slot, table or set is in the middle of what it will see confirmed or not
   changing,    // a writer is about to change a page, or has done so and is about to unlatch it
 };
 

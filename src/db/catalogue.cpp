@@ -62,6 +62,7 @@ Result<TreeId> Catalogue::find(Bytes name) {
   for (;;) {
     PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(catalogue, name));
     std::uint32_t root = 0;
+    perturb(Window::sampled);
     {
       const btree::ReadLatch latch(engine_.pool, position.page);
       if (!latch) continue;

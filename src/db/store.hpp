@@ -115,6 +115,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<io::FileSystem::Lock> lock_;
   storage::Superblock super_;
   Mutex super_mutex_{LatchRank::file};
+  storage::Superblock& super_to_write() PLIMSOLL_REQUIRES(super_mutex_) { return super_; }
   bool created_ = false;
   Metrics metrics_;
   std::unique_ptr<Events> events_;

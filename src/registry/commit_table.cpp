@@ -42,8 +42,8 @@ std::optional<Timestamp> CommitTable::find(TxnId id) const {
   const Bucket& bucket = bucket_of(id);
   for (std::size_t i = 0; i < ways; ++i) {
     if (bucket.id[i].load(std::memory_order_acquire) != id.value) continue;
-    const std::uint64_t timestamp = bucket.timestamp[i].load(std::memory_order_acquire);
     perturb(Window::resampled);
+    const std::uint64_t timestamp = bucket.timestamp[i].load(std::memory_order_acquire);
     if (bucket.id[i].load(std::memory_order_relaxed) == id.value) return Timestamp{timestamp};
   }
   return std::nullopt;

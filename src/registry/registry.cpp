@@ -194,9 +194,9 @@ Outcome Registry::find(TxnId id) const {
   if (index < count_) {
     const Slot& slot = slots()[index];
     if (slot.id.load(std::memory_order_acquire) == id.value) {
+      perturb(Window::resampled);
       const TransactionState state = slot.state.load(std::memory_order_seq_cst);
       const Timestamp timestamp{slot.timestamp.load(std::memory_order_acquire)};
-      perturb(Window::resampled);
       if (slot.id.load(std::memory_order_seq_cst) == id.value) {
         switch (state) {
           case TransactionState::active: return {Outcome::Kind::active};

@@ -68,6 +68,10 @@ class Registry {
   // Called inside the commit latch, in timestamp order: a strict commit will be durable with the log up to `lsn`; a relaxed one
   // counts at once.
   void note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) PLIMSOLL_REQUIRES(commit_mutex_);
+  // Together with the claim of the record that says so.
+  void set_prepared(SlotIndex index) PLIMSOLL_REQUIRES(commit_mutex_) {
+    slots()[index].state.store(TransactionState::prepared, std::memory_order_seq_cst);
+  }
   // The log is durable up to `lsn`.
   void note_durable(Lsn lsn);
   Mutex& commit_mutex() PLIMSOLL_RETURN_CAPABILITY(commit_mutex_) { return commit_mutex_; }

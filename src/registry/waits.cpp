@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "base/perturb.hpp"
 #include "registry/registry.hpp"
 
 namespace plimsoll::registry {
@@ -122,6 +123,7 @@ std::vector<TransactionInfo> Registry::list() const {
     const Slot& slot = slots()[i];
     const std::uint64_t id = slot.id.load(std::memory_order_acquire);
     if (id == 0) continue;
+    perturb(Window::resampled);
     const std::uint64_t snapshot = slot.snapshot.load(std::memory_order_relaxed),
                         begun = slot.begun_ns.load(std::memory_order_relaxed);
     TransactionInfo info;

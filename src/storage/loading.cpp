@@ -35,6 +35,7 @@ Result<OptimisticPage> Pool::read(PageKey key, Access access) {
     if (const FrameIndex frame = translation_.find(key); frame != no_frame) {
       if (try_frame(key, frame, page, access)) {
         metrics_.add(Counter::pool_hits_by_table);
+        perturb(Window::sampled);
         return page;
       }
       backoff.pause();
@@ -45,6 +46,7 @@ Result<OptimisticPage> Pool::read(PageKey key, Access access) {
     metrics_.add(Counter::pool_misses);
     page = {loaded.bytes_, loaded.word_, loaded.frame_};
     publish(std::move(loaded), access);
+    perturb(Window::sampled);
     return page;
   }
 }

@@ -6,6 +6,7 @@ import json, os, pathlib, re, shlex, shutil, subprocess, sys, time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build/mutants"
 SOURCE, BUILD, CLANG = WORK / "source", WORK / "build", WORK / "clang"
+BROKEN = "it does not compile"
 SECONDS = 120  # of a test: more means that it hangs
 ENV = os.environ | {"PLIMSOLL_TEST_SCALE": "0.05", "TSAN_OPTIONS": "halt_on_error=1", "CCACHE_SLOPPINESS": "time_macros"}
 TSAN = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1", "-DPLIMSOLL_SANITIZE=thread",
@@ -84,7 +85,7 @@ def clang_refuses(path, commands):
 
 def noticed(mutant, commands):
     if mutant.clang: return "clang" if clang_refuses(SOURCE / mutant.fields.get("recompile", mutant.fields["file"]), commands) else None
-    if build(mutant.tests) != 0: sys.exit(f"{mutant.name} does not compile: {WORK}/build.log")
+    if build(mutant.tests) != 0: return BROKEN
     for test in mutant.tests:
         code = run(["ctest", "--test-dir", BUILD, "-R", f"^{test}$", "--no-tests=error", "--output-on-failure"], "test.log", SECONDS)
         if code != 0:
@@ -112,18 +113,18 @@ def main():
         if build(tests) != 0: sys.exit(f"cannot build: {WORK}/build.log")
         if run(["ctest", "--test-dir", BUILD, "-R", f"^({'|'.join(tests)})$", "--no-tests=error", "--output-on-failure"], "test.log") != 0:
             sys.exit(f"a test fails without a mutant: {WORK}/test.log")
-    counts = {"noticed": 0, "redundant": 0, "SURVIVED": 0}
+    counts = {"noticed": 0, "redundant": 0, "BROKEN": 0, "SURVIVED": 0}
     for mutant in chosen:
         start, by = time.monotonic(), None
         if not mutant.redundant:
             mutant.plant()
             try: by = noticed(mutant, commands)
             finally: mutant.pull_out()
-        outcome = "redundant" if mutant.redundant else "noticed" if by else "SURVIVED"
+        outcome = "redundant" if mutant.redundant else "BROKEN" if by == BROKEN else "noticed" if by else "SURVIVED"
         counts[outcome] += 1
         print(f"{outcome:9}  {mutant.name:44}  {mutant.redundant or by or ''}  ({time.monotonic() - start:.0f} s)", flush=True)
     print(f"{len(chosen)} mutants: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
-    sys.exit(counts["SURVIVED"] != 0)
+    sys.exit(counts["SURVIVED"] + counts["BROKEN"] != 0)
 
 
 main()
