@@ -1,5 +1,6 @@
 # `make help` lists the targets. Everything is built by CMake presets (CMakePresets.json) below build/.
 JOBS ?= 2
+MUTANTS ?=
 LONG_SECONDS ?= 3600
 WORKLOADS ?= read_uniform ycsb_a ycsb_b ycsb_c ycsb_d ycsb_e ycsb_f durable_commit transfer larger_than_memory long_snapshot \
   old_version_read recovery
@@ -18,7 +19,7 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize lint format docs bench bench-limits models \
+.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize mutants lint format docs bench bench-limits models \
   stress-long crash-long fuzz-long install clean
 
 help: ## list the targets
@@ -60,6 +61,9 @@ test-tsan-latched: build-tsan-latched ## the same with readers that latch
 	@PLIMSOLL_TEST_SCALE=$${PLIMSOLL_TEST_SCALE:-0.05} $(CTEST) --test-dir build/tsan-latched -L tsan -LE long
 
 sanitize: setup test-asan test-tsan test-tsan-latched ## the tests under all three sanitizer builds, at a reduced scale
+
+mutants: ## delete validations and guards one by one, and see which test notices; MUTANTS="regex ..." chooses
+	@JOBS=$(JOBS) tests/mutants/run.py $(MUTANTS)
 
 lint: ## formatting, clang-tidy, the tree's own rules
 	@JOBS=$(JOBS) scripts/lint.sh

@@ -18,6 +18,7 @@
 #define PLIMSOLL_ACQUIRE(...) __attribute__((acquire_capability(__VA_ARGS__)))
 #define PLIMSOLL_RELEASE(...) __attribute__((release_capability(__VA_ARGS__)))
 #define PLIMSOLL_TRY_ACQUIRE(...) __attribute__((try_acquire_capability(__VA_ARGS__)))
+#define PLIMSOLL_RETURN_CAPABILITY(x) __attribute__((lock_returned(x)))
 #define PLIMSOLL_NO_ANALYSIS __attribute__((no_thread_safety_analysis))
 #else
 #define PLIMSOLL_CAPABILITY(x)
@@ -27,6 +28,7 @@
 #define PLIMSOLL_ACQUIRE(...)
 #define PLIMSOLL_RELEASE(...)
 #define PLIMSOLL_TRY_ACQUIRE(...)
+#define PLIMSOLL_RETURN_CAPABILITY(x)
 #define PLIMSOLL_NO_ANALYSIS
 #endif
 

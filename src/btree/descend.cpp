@@ -35,6 +35,7 @@ Result<bool> Trees::sample_child(const Place& place, const Target& target, stora
   }
   if (ref.hint < pool_.frames()) prefetch_node(pool_.frame_bytes(ref.hint), place.level == 1);
   const storage::PageKey key = storage::data_page(ref.page);
+  perturb(Window::sampled);
   if (pool_.try_frame(key, ref.hint, child)) return parent.still_valid();
 
   if (!parent.still_valid()) return false;  // the page number may be torn

@@ -69,6 +69,7 @@ class Trees::Batch {
     for (Probe& probe : std::span(probes_.data(), keys_.size())) {
       if (probe.state != State::walking) continue;
       const storage::PageKey key = storage::data_page(probe.ref.page);
+      perturb(Window::sampled);
       probe.missing = !trees_.pool_.try_frame(key, probe.ref.hint, probe.child);
       if (!probe.node.still_valid()) {
         probe.state = State::lost;

@@ -84,6 +84,7 @@ LatchedLeaf Trees::try_latch_resident(TreeId tree, Bytes key) {
       ref = child_of(node.bytes, page_bytes(), search_inner(node.bytes, page_bytes(), key));
     }
     storage::OptimisticPage child;
+    perturb(Window::sampled);
     if (!pool_.try_frame(storage::data_page(ref.page), ref.hint, child) || !node.still_valid()) return {};
     node = child;
   }

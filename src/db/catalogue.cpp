@@ -62,6 +62,7 @@ Result<TreeId> Catalogue::find(Bytes name) {
   for (;;) {
     PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(catalogue, name));
     std::uint32_t root = 0;
+    perturb(Window::sampled);
     {
       const btree::ReadLatch latch(engine_.pool, position.page);
       if (!latch) continue;
@@ -80,7 +81,7 @@ Result<TreeId> Catalogue::create(Bytes name) {
   if (engine_.log.failed())
     return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
   MutexLock lock(mutex_);
-  if (find(name)) return fail(ErrorCode::already_exists, "table \"{}\" exists already", name);
+  if (find_to_change(name)) return fail(ErrorCode::already_exists, "table \"{}\" exists already", name);
   PLIMSOLL_ASSIGN(const storage::Reservation page, engine_.space.reserve(1));
   PLIMSOLL_ASSIGN(storage::FreeFrame frame, engine_.pool.take_frame());
   const std::uint32_t page_bytes = engine_.pool.page_bytes(), root_number = page.first();
@@ -112,7 +113,7 @@ Result<TreeId> Catalogue::create(Bytes name) {
 // The name goes at once; the pages are freed afterwards, and by the next open if that is interrupted.
 Result<void> Catalogue::drop(Bytes name) {
   MutexLock lock(mutex_);
-  PLIMSOLL_ASSIGN(const TreeId tree, find(name));
+  PLIMSOLL_ASSIGN(const TreeId tree, find_to_change(name));
   const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
   const Bytes value{reinterpret_cast<const char*>(&tree.value), sizeof tree.value};
   const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;

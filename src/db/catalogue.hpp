@@ -32,6 +32,7 @@ class Catalogue {
   Result<std::vector<TableInfo>> list(bool internal);
 
  private:
+  Result<TreeId> find_to_change(Bytes name) PLIMSOLL_REQUIRES(mutex_) { return find(name); }
   Result<void> free_dropped(Bytes marker, TreeId tree);
   Result<void> empty_dropped(TreeId tree);
   Result<void> free_large_values(TreeId tree);
@@ -39,7 +40,7 @@ class Catalogue {
   txn::Engine& engine_;
   Mutex mutex_{LatchRank::catalogue};
   Mutex dropped_mutex_{LatchRank::events};
-  std::set<std::uint32_t> dropped_;  // since the store was opened
+  std::set<std::uint32_t> dropped_ PLIMSOLL_GUARDED_BY(dropped_mutex_);  // since the store was opened
 };
 
 }  // namespace plimsoll::db

@@ -19,13 +19,18 @@ Database& Database::operator=(Database&& other) noexcept {
 }
 // Handles of transactions, values and cursors may outlive their store; they must get errors then, so what they look at stays until
 // the process ends.
+namespace {
+struct Kept {
+  Mutex mutex{LatchRank::database};
+  std::vector<db::Store*> stores PLIMSOLL_GUARDED_BY(mutex);
+};
+}  // namespace
 static void let_go(std::unique_ptr<db::Store> store) {
   if (store->registry().active() == 0 && store->engine().stale_handles.load() == 0) return;
   store->release_lock();
-  static Mutex mutex(LatchRank::database);
-  static auto& kept = *new std::vector<db::Store*>;  // not destroyed at exit either
-  const MutexLock lock(mutex);
-  kept.push_back(store.release());
+  static Kept& kept = *new Kept;  // not destroyed at exit either
+  const MutexLock lock(kept.mutex);
+  kept.stores.push_back(store.release());
 }
 
 Database::~Database() {

@@ -34,8 +34,8 @@ class Events {
   TimeSource& time_;
   EventSink sink_;
   mutable Mutex mutex_{LatchRank::events};
-  std::array<Event, kept> ring_{};
-  std::uint64_t count_ = 0;
+  std::array<Event, kept> ring_ PLIMSOLL_GUARDED_BY(mutex_){};
+  std::uint64_t count_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace plimsoll::db

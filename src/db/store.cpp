@@ -10,7 +10,7 @@ Store::~Store() { stop_threads(); }
 
 Result<void> Store::write_super(Lsn checkpoint, bool clean) {
   MutexLock lock(super_mutex_);
-  super_.clean = clean;
+  super_to_write().clean = clean;
   super_.checkpoint_lsn = checkpoint.value;
   super_.log_end = clean ? log_->end().value : 0;
   super_.clock_ceiling = clock_->last().value;

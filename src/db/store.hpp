@@ -116,6 +116,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<io::FileSystem::Lock> lock_;
   storage::Superblock super_;
   Mutex super_mutex_{LatchRank::writer};
+  storage::Superblock& super_to_write() PLIMSOLL_REQUIRES(super_mutex_) { return super_; }
   bool created_ = false;
   Metrics metrics_;
   std::unique_ptr<Events> events_;
@@ -139,7 +140,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<Catalogue> catalogue_;
   std::unique_ptr<recovery::Checkpointer> checkpointer_;
   RecoveryReport report_;
-  std::function<void(Lsn)> durable_callback_;
+  std::function<void(Lsn)> durable_callback_ PLIMSOLL_GUARDED_BY(callback_mutex_);
   Mutex callback_mutex_{LatchRank::events};
   std::atomic<bool> stopping_{false}, failing_{false};
   std::atomic<std::uint64_t> damaged_told_{0};

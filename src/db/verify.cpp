@@ -50,6 +50,7 @@ Result<void> Store::read_through(const txn::LargeValue& value) {
 Result<VerifyReport> Store::verify() {
   constexpr std::size_t problems_max = 1000;
   MutexLock housekeeping(collector_->mutex());
+  collector_->stands_still();
   VerifyReport report;
   const auto problem = [&](std::uint64_t page, const std::string& table, std::string_view what) {
     if (report.problems.size() < problems_max)

@@ -84,7 +84,9 @@ struct Piece {
 class Contents {
  public:
   explicit Contents(std::shared_ptr<Chunks> all) : all_(std::move(all)) {}
-  ~Contents() {
+  ~Contents() { clear(); }
+
+  void clear() {
     const MutexLock lock(all_->mutex);
     cut(0);
   }

@@ -103,10 +103,12 @@ void PlainFile::run_writes(std::span<Transfer> transfers) {
   }
 }
 
+int PlainFile::sync_alone() { return sync_data(opened_.fd); }
+
 Result<void> PlainFile::sync() {
   const MutexLock lock(sync_mutex_);
   if (poisoned()) return fail_poisoned(opened_.path);
-  if (const int error = sync_data(opened_.fd); error != 0) return poison(error, "cannot sync");
+  if (const int error = sync_alone(); error != 0) return poison(error, "cannot sync");
   drop_cache(0, 0);  // 0 bytes: to the end
   return {};
 }
@@ -127,7 +129,7 @@ Result<void> PlainFile::write_durable(std::uint64_t offset, std::span<const char
   } else {
     const MutexLock lock(sync_mutex_);
     if (poisoned()) return fail_poisoned(opened_.path);
-    error = write_and_sync(offset, from);
+    error = write_and_sync_alone(offset, from);
   }
   // Whether the write or the sync in it failed cannot be told apart.
   if (error != 0) return poison(error, "cannot write durably");

@@ -54,6 +54,11 @@ class PlainFile : public File {
   void check_aligned(std::uint64_t offset, const void* data, std::size_t bytes) const;
   bool poisoned() const { return poisoned_.load(std::memory_order_acquire); }
   Result<void> poison(int os_error, std::string_view action);
+  // A sync that fails may be told to another one that runs at the same time and forgotten: so one after the other.
+  int sync_alone() PLIMSOLL_REQUIRES(sync_mutex_);
+  int write_and_sync_alone(std::uint64_t offset, std::span<const char> from) PLIMSOLL_REQUIRES(sync_mutex_) {
+    return write_and_sync(offset, from);
+  }
   int write_and_sync(std::uint64_t offset, std::span<const char> from);
   void drop_cache(std::uint64_t offset, std::uint64_t bytes) const;
 

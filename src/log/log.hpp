@@ -170,7 +170,7 @@ class Log {
   std::atomic<std::uint64_t> announced_{0};  // durable, and on_durable_ has run: what flush_to waits for
   WaitQueue queue_{announced_};
   mutable Mutex room_mutex_{LatchRank::log_flush};
-  CondVar room_;  // credits, ring blocks or disk space have come back, or the log has failed
+  CondVar room_ PLIMSOLL_GUARDED_BY(room_mutex_);  // credits, ring blocks or disk space have come back, or the log has failed
   std::atomic<unsigned> room_waiters_{0};
   std::atomic<unsigned> space_waiters_{0};  // of them: those that need a cut
   std::optional<Error> failure_ PLIMSOLL_GUARDED_BY(room_mutex_);

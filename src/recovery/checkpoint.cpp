@@ -22,7 +22,7 @@ Result<void> Checkpointer::take(bool everything, std::uint64_t keep_bytes) {
   Lsn captured;
   {
     MutexLock commits(engine_.registry.commit_mutex());
-    captured = engine_.log.end();
+    captured = end_between_commits();
   }
   const Lsn redo_start = engine_.pool.oldest_change(captured);
   PLIMSOLL_CHECK(redo_start <= captured);

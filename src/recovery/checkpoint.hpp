@@ -27,7 +27,8 @@ class Checkpointer {
   std::uint64_t log_end_at_last() const { return log_end_at_last_.load(std::memory_order_relaxed); }
 
  private:
-  Result<Lsn> append_record(Lsn captured, Lsn redo_start);
+  Lsn end_between_commits() const PLIMSOLL_REQUIRES(engine_.registry.commit_mutex()) { return engine_.log.end(); }
+  Result<Lsn> append_record(Lsn captured, Lsn redo_start) PLIMSOLL_REQUIRES(mutex_);
   txn::Engine& engine_;
   txn::TransactionManager& transactions_;
   std::function<Result<void>(Lsn)> write_super_;

@@ -27,7 +27,7 @@ CommitTable::Bucket& CommitTable::bucket_of(TxnId id) const {
 bool CommitTable::insert(TxnId id, Timestamp timestamp) {
   PLIMSOLL_CHECK(id && timestamp);
   MutexLock lock(*mutex_);
-  Bucket& bucket = bucket_of(id);
+  Bucket& bucket = bucket_to_change(id);
   for (std::size_t i = 0; i < ways; ++i) {
     if (bucket.id[i].load(std::memory_order_relaxed) != 0) continue;
     bucket.timestamp[i].store(timestamp.value, std::memory_order_relaxed);
@@ -42,8 +42,8 @@ std::optional<Timestamp> CommitTable::find(TxnId id) const {
   const Bucket& bucket = bucket_of(id);
   for (std::size_t i = 0; i < ways; ++i) {
     if (bucket.id[i].load(std::memory_order_acquire) != id.value) continue;
-    const std::uint64_t timestamp = bucket.timestamp[i].load(std::memory_order_acquire);
     perturb(Window::resampled);
+    const std::uint64_t timestamp = bucket.timestamp[i].load(std::memory_order_acquire);
     if (bucket.id[i].load(std::memory_order_relaxed) == id.value) return Timestamp{timestamp};
   }
   return std::nullopt;
@@ -52,7 +52,7 @@ std::optional<Timestamp> CommitTable::find(TxnId id) const {
 void CommitTable::evict(Timestamp horizon) {
   if (size() == 0) return;
   MutexLock lock(*mutex_);
-  Bucket* buckets = memory_.as<Bucket>();
+  Bucket* buckets = buckets_to_change();
   for (std::size_t b = 0; b <= bucket_mask_; ++b) {
     for (std::size_t i = 0; i < ways; ++i) {
       auto& id = buckets[b].id[i];

@@ -34,6 +34,8 @@ class CommitTable {
     std::atomic<std::uint64_t> timestamp[ways];
   };
   Bucket& bucket_of(TxnId id) const;
+  Bucket& bucket_to_change(TxnId id) PLIMSOLL_REQUIRES(*mutex_) { return bucket_of(id); }
+  Bucket* buckets_to_change() PLIMSOLL_REQUIRES(*mutex_) { return memory_.as<Bucket>(); }
   memory::Mapping memory_;
   std::size_t bucket_mask_ = 0;
   std::unique_ptr<std::atomic<std::size_t>> size_;

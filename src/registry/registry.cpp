@@ -24,7 +24,10 @@ Result<std::unique_ptr<Registry>> Registry::make(memory::PageProvider& provider,
     Slot* slot = new (registry->slots() + i) Slot();
     slot->sequence = registry->first_sequence_;
   }
-  registry->newest_commit_ = clock.last().value;
+  {
+    const MutexLock lock(registry->commit_mutex_);  // nobody else knows it yet; for the analysis
+    registry->newest_commit_ = clock.last().value;
+  }
   registry->read_only_horizon_.store(clock.last().value);
   registry->refresh_snapshots();
   return registry;
@@ -106,15 +109,19 @@ Timestamp Registry::take_snapshot(SlotIndex index, bool read_only) {
   return now;
 }
 
+bool Registry::admits(SlotIndex index, Timestamp at) const {
+  bool admissible = at.value >= snapshots_.horizon();
+  for (std::uint32_t i = 0; i < slots_high() && !admissible; ++i)
+    admissible = i != index && slots()[i].snapshot.load(std::memory_order_seq_cst) == at.value;
+  return admissible;
+}
+
 Result<void> Registry::take_snapshot_at(SlotIndex index, Timestamp at) {
   Slot& slot = slots()[index];
   if (at.value > clock_.last().value)
     return fail(ErrorCode::invalid_argument, "timestamp {} lies in the future (now {})", at.value, clock_.last().value);
   MutexLock lock(snapshot_mutex_);  // against the collector's scan (rule 7)
-  bool admissible = at.value >= snapshots_.horizon();
-  for (std::uint32_t i = 0; i < slots_high() && !admissible; ++i)
-    admissible = i != index && slots()[i].snapshot.load(std::memory_order_seq_cst) == at.value;
-  if (!admissible)
+  if (!admits(index, at))
     return fail(ErrorCode::snapshot_too_old, "versions at timestamp {} may be gone: the window begins at {}", at.value,
                 snapshots_.horizon());
   slot.snapshot.store(at.value, std::memory_order_seq_cst);
@@ -126,7 +133,7 @@ Result<void> Registry::set_external_floor(Timestamp floor) {
   if (floor && floor.value < snapshots_.horizon())
     return fail(ErrorCode::snapshot_too_old, "versions at {} may be gone already: the window begins at {}", floor.value,
                 snapshots_.horizon());
-  floor_.store(floor.value, std::memory_order_seq_cst);
+  floor_ = floor.value;
   return {};
 }
 
@@ -135,7 +142,7 @@ bool Registry::refresh_snapshots() {
   // Rule 6: the horizon first, then the scan.
   std::uint64_t horizon = read_only_horizon().value;
   if (const auto window = window_.load(std::memory_order_seq_cst); window != 0) horizon = std::min(horizon, window);
-  if (const auto floor = floor_.load(std::memory_order_seq_cst); floor != 0) horizon = std::min(horizon, floor);
+  if (floor_ != 0) horizon = std::min(horizon, floor_);
   horizon = std::max(horizon, snapshots_.horizon());  // what was once collectable stays so
   std::uint64_t* points = snapshots_.points();
   std::size_t count = 0;
@@ -187,9 +194,9 @@ Outcome Registry::find(TxnId id) const {
   if (index < count_) {
     const Slot& slot = slots()[index];
     if (slot.id.load(std::memory_order_acquire) == id.value) {
+      perturb(Window::resampled);
       const TransactionState state = slot.state.load(std::memory_order_seq_cst);
       const Timestamp timestamp{slot.timestamp.load(std::memory_order_acquire)};
-      perturb(Window::resampled);
       if (slot.id.load(std::memory_order_seq_cst) == id.value) {
         switch (state) {
           case TransactionState::active: return {Outcome::Kind::active};

@@ -67,10 +67,14 @@ class Registry {
   Timestamp read_only_horizon() const { return Timestamp{read_only_horizon_.load(std::memory_order_seq_cst)}; }
   // Called inside the commit latch, in timestamp order: a strict commit will be durable with the log up to `lsn`; a relaxed one
   // counts at once.
-  void note_commit(Timestamp timestamp, Lsn lsn, bool relaxed);
+  void note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) PLIMSOLL_REQUIRES(commit_mutex_);
+  // Together with the claim of the record that says so.
+  void set_prepared(SlotIndex index) PLIMSOLL_REQUIRES(commit_mutex_) {
+    slots()[index].state.store(TransactionState::prepared, std::memory_order_seq_cst);
+  }
   // The log is durable up to `lsn`.
   void note_durable(Lsn lsn);
-  Mutex& commit_mutex() { return commit_mutex_; }
+  Mutex& commit_mutex() PLIMSOLL_RETURN_CAPABILITY(commit_mutex_) { return commit_mutex_; }
 
   // --- looking up ---
   Outcome find(TxnId id) const;
@@ -94,8 +98,10 @@ class Registry {
  private:
   Registry(Metrics& metrics, HybridClock& clock, TimeSource& time) : metrics_(metrics), clock_(clock), time_(time) {}
   Slot* slots() const { return memory_.as<Slot>(); }
-  bool closes_cycle(SlotIndex self, TxnId holder) const;
-  void unlink_waiter(SlotIndex self, TxnId holder);
+  Slot& waiting(SlotIndex index) const PLIMSOLL_REQUIRES(wait_mutex_) { return slots()[index]; }  // for its wait edges
+  bool closes_cycle(SlotIndex self, TxnId holder) const PLIMSOLL_REQUIRES(wait_mutex_);
+  void unlink_waiter(SlotIndex self, TxnId holder) PLIMSOLL_REQUIRES(wait_mutex_);
+  bool admits(SlotIndex index, Timestamp at) const PLIMSOLL_REQUIRES(snapshot_mutex_);
 
   static constexpr std::size_t in_flight_max = 4096, commit_table_least = 16'384;
   struct InFlight {
@@ -109,16 +115,18 @@ class Registry {
   std::uint32_t count_ = 0;
   std::uint64_t first_sequence_ = 1;
   std::atomic<std::uint32_t> high_{0};
-  std::atomic<std::uint64_t> active_{0}, window_{0}, floor_{0}, read_only_horizon_{0};
+  std::atomic<std::uint64_t> active_{0}, window_{0}, read_only_horizon_{0};
   CommitTable commit_table_;
   SnapshotSet snapshots_;
   Mutex commit_mutex_{LatchRank::commit};
-  // guarded by commit_mutex_: strict commits not yet durable, a ring in timestamp order
-  std::uint64_t in_flight_head_ = 0, in_flight_tail_ = 0, newest_commit_ = 0;
+  // Strict commits not yet durable, a ring in timestamp order.
+  std::uint64_t in_flight_head_ PLIMSOLL_GUARDED_BY(commit_mutex_) = 0, in_flight_tail_ PLIMSOLL_GUARDED_BY(commit_mutex_) = 0,
+                                newest_commit_ PLIMSOLL_GUARDED_BY(commit_mutex_) = 0;
   std::atomic<std::uint64_t> oldest_in_flight_lsn_{~std::uint64_t{0}};
   Mutex snapshot_mutex_{LatchRank::snapshot_set};
+  std::uint64_t floor_ PLIMSOLL_GUARDED_BY(snapshot_mutex_) = 0;
   mutable Mutex wait_mutex_{LatchRank::slot};
-  std::uint64_t wait_number_ = 0;
+  std::uint64_t wait_number_ PLIMSOLL_GUARDED_BY(wait_mutex_) = 0;
 };
 
 }  // namespace plimsoll::registry

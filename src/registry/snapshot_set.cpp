@@ -52,9 +52,9 @@ bool SnapshotSet::garbage(std::uint64_t from, std::uint64_t until) const {
       high = middle;
     }
   }
+  perturb(Window::resampled);
   const std::size_t count = shared_->count[which].load(std::memory_order_relaxed);
   const bool seen = low < count && std::atomic_ref(const_cast<std::uint64_t&>(points[low])).load(std::memory_order_relaxed) < until;
-  perturb(Window::resampled);
   std::atomic_thread_fence(std::memory_order_acquire);
   return !seen && sequence_->load(std::memory_order_relaxed) == sequence;
 }

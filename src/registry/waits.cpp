@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "base/perturb.hpp"
 #include "registry/registry.hpp"
 
 namespace plimsoll::registry {
@@ -40,7 +41,7 @@ Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t dead
       metrics_.add(Counter::deadlocks);
       return fail(ErrorCode::deadlock, "transaction {} would wait for {}, which waits for it", mine.id.load(), holder.value);
     }
-    mine.waits_for = holder.value;
+    waiting(self).waits_for = holder.value;
     mine.wait_number = ++wait_number_;
     mine.woken.store(false, std::memory_order_relaxed);
     mine.next_waiter = held.first_waiter;
@@ -76,7 +77,7 @@ void Registry::wake_waiters(SlotIndex holder) {
   if (!held.has_waiters.load(std::memory_order_seq_cst)) return;
   MutexLock lock(wait_mutex_);
   for (SlotIndex index = held.first_waiter; index != no_slot;) {
-    Slot& waiter = slots()[index];
+    Slot& waiter = waiting(index);
     const SlotIndex next = waiter.next_waiter;
     waiter.next_waiter = no_slot;
     waiter.waits_for = 0;
@@ -101,7 +102,7 @@ std::optional<std::uint64_t> Registry::kill(TxnId id) {
       return std::nullopt;  // prepared ones are their coordinator's
   } while (!slot.control.compare_exchange_weak(control, control | killed_bit, std::memory_order_seq_cst));
   MutexLock lock(wait_mutex_);
-  slot.wake.notify_one();
+  waiting(index).wake.notify_one();
   return control | killed_bit;
 }
 
@@ -109,8 +110,8 @@ std::vector<WaitEdge> Registry::wait_graph() const {
   std::vector<WaitEdge> edges;
   MutexLock lock(wait_mutex_);
   for (std::uint32_t i = 0; i < slots_high(); ++i)
-    if (slots()[i].waits_for != 0)
-      edges.push_back({TxnId{slots()[i].id.load()}, TxnId{slots()[i].waits_for}, slots()[i].wait_number});
+    if (waiting(i).waits_for != 0)
+      edges.push_back({TxnId{slots()[i].id.load()}, TxnId{waiting(i).waits_for}, waiting(i).wait_number});
   return edges;
 }
 
@@ -122,6 +123,7 @@ std::vector<TransactionInfo> Registry::list() const {
     const Slot& slot = slots()[i];
     const std::uint64_t id = slot.id.load(std::memory_order_acquire);
     if (id == 0) continue;
+    perturb(Window::resampled);
     const std::uint64_t snapshot = slot.snapshot.load(std::memory_order_relaxed),
                         begun = slot.begun_ns.load(std::memory_order_relaxed);
     TransactionInfo info;
@@ -130,7 +132,7 @@ std::vector<TransactionInfo> Registry::list() const {
     info.snapshot = Timestamp{snapshot >= snapshot_acquiring ? 0 : snapshot};
     info.age_ms = begun == 0 || now < begun ? 0 : (now - begun) / 1'000'000;
     info.written_bytes = slot.written_bytes.load(std::memory_order_relaxed);
-    info.waits_for = TxnId{slot.waits_for};
+    info.waits_for = TxnId{waiting(i).waits_for};
     info.label.resize(slot.label_bytes.load(std::memory_order_acquire));
     for (std::size_t at = 0; at < info.label.size(); ++at)
       info.label[at] = std::atomic_ref(const_cast<char&>(slot.label[at])).load(std::memory_order_acquire);

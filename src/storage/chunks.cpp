@@ -159,6 +159,10 @@ void Pool::give_back(std::size_t chunk) {
     const MutexLock lock(free_mutex_);
     closing_chunk_ = no_chunk;
   }
+  decommit(chunk);
+}
+
+void Pool::decommit(std::size_t chunk) {
   committed_.fetch_sub(1, std::memory_order_relaxed);
   arena_.decommit(chunk);
 }

@@ -29,11 +29,13 @@ std::unexpected<Error> fail_page(ErrorCode code, PageKey key, std::string_view w
 }  // namespace
 
 Result<OptimisticPage> Pool::read(PageKey key, Access access) {
+  perturb(Window::sampled);
   for (Backoff backoff;;) {
     OptimisticPage page;
     if (const FrameIndex frame = translation_.find(key); frame != no_frame) {
       if (try_frame(key, frame, page, access)) {
         metrics_.add(Counter::pool_hits_by_table);
+        perturb(Window::sampled);
         return page;
       }
       backoff.pause();
@@ -44,6 +46,7 @@ Result<OptimisticPage> Pool::read(PageKey key, Access access) {
     metrics_.add(Counter::pool_misses);
     page = {loaded.bytes_, loaded.word_, loaded.frame_};
     publish(std::move(loaded), access);
+    perturb(Window::sampled);
     return page;
   }
 }

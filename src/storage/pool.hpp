@@ -283,9 +283,10 @@ class Pool final : public memory::Reclaimer {
   void free_frame(FrameIndex frame);
   void wait_for_free_frame();
   bool grow(std::size_t enough);
-  void add_chunk(std::size_t chunk);
+  void add_chunk(std::size_t chunk) PLIMSOLL_REQUIRES(chunk_mutex_);
   bool empty_chunk(std::size_t chunk);
   void give_back(std::size_t chunk);
+  void decommit(std::size_t chunk) PLIMSOLL_REQUIRES(clock_mutex_);
   void unpark_frames(std::size_t chunk);
   void park_free_frames(std::size_t chunk);
   bool drop_or_collect(std::size_t chunk, WriteCandidates& dirty);

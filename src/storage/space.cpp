@@ -81,6 +81,7 @@ struct Space::Impl {
   Pool& pool;
   io::File& data;
   const std::uint32_t page_bytes;
+  void set_file_pages(std::uint32_t pages) PLIMSOLL_REQUIRES(grow_mutex) { file_pages.store(pages, std::memory_order_release); }
   std::atomic<std::uint32_t> file_pages{0};
   Mutex grow_mutex{LatchRank::space};
   Mutex mutex{LatchRank::space};
@@ -188,7 +189,7 @@ Result<void> Space::Impl::grow(std::uint32_t seen_pages, std::uint32_t count) {
     if (!allocated && allocated.error().code() == ErrorCode::no_space) continue;
     PLIMSOLL_TRY(allocated);
     PLIMSOLL_TRY(data.sync());  // the new length: what recovery writes there must find its blocks
-    file_pages.store(static_cast<std::uint32_t>(pages + more), std::memory_order_release);
+    set_file_pages(static_cast<std::uint32_t>(pages + more));
     return {};
   }
   return fail(ErrorCode::no_space, "the data file of {} pages cannot grow by {} pages of {} bytes", pages, least, page_bytes);

@@ -45,7 +45,7 @@ FrameIndex Translation::probe(PageKey key) const {
 FrameIndex Translation::find(PageKey key) const {
   if (const FrameIndex frame = probe(key); frame != no_frame) return frame;
   const MutexLock lock(mutex_);
-  return probe(key);
+  return probe_at_rest(key);
 }
 
 FrameIndex Translation::insert(PageKey key, FrameIndex frame) {
@@ -55,7 +55,7 @@ FrameIndex Translation::insert(PageKey key, FrameIndex frame) {
   for (std::size_t step = 0; step <= mask_; ++step) {
     const std::uint64_t entry = slot(place.home + step).load(std::memory_order_relaxed);
     if (entry == 0) {
-      slot(place.home + step).store(place.tag | (frame + 1), std::memory_order_release);
+      set(place.home + step, place.tag | (frame + 1));
       return no_frame;
     }
     PLIMSOLL_DCHECK(frame_of(entry) != frame);
@@ -79,10 +79,10 @@ void Translation::erase(PageKey key, FrameIndex frame) {
     if (entry == 0) break;
     const std::size_t home = place_of(PageKey{infos_[frame_of(entry)].key.load(std::memory_order_relaxed)}).home;
     if (((next - home) & mask_) < ((next - hole) & mask_)) continue;
-    slot(hole).store(entry, std::memory_order_release);
+    set(hole, entry);
     hole = next;
   }
-  slot(hole).store(0, std::memory_order_release);
+  set(hole, 0);
 }
 
 }  // namespace plimsoll::storage

@@ -33,7 +33,11 @@ class Translation {
   };
   Place place_of(PageKey key) const;
   FrameIndex probe(PageKey key) const;
+  FrameIndex probe_at_rest(PageKey key) const PLIMSOLL_REQUIRES(mutex_) { return probe(key); }  // misses nothing
   std::atomic_ref<std::uint64_t> slot(std::size_t index) const { return std::atomic_ref(slots_[index & mask_]); }
+  void set(std::size_t index, std::uint64_t entry) PLIMSOLL_REQUIRES(mutex_) {
+    slot(index).store(entry, std::memory_order_release);
+  }
 
   memory::Mapping memory_;
   std::uint64_t* slots_ = nullptr;

@@ -15,25 +15,25 @@ Result<std::unique_ptr<AsyncCommits>> AsyncCommits::make(memory::PageProvider& p
 
 Result<void> AsyncCommits::reserve(std::uint64_t deadline_ns) {
   MutexLock lock(mutex_);
-  while (used_.load() + reserved_.load() == capacity) {
+  while (used_.load() + reserved_ == capacity) {
     const std::uint64_t now = time_.monotonic_ns();
     if (now >= deadline_ns) return fail(ErrorCode::log_full, "{} asynchronous commits wait for the log already", capacity);
     constexpr std::uint64_t look_again_ns = 100'000'000;
     room_.wait_for(mutex_, std::chrono::nanoseconds(std::min(deadline_ns - now, look_again_ns)));
   }
-  reserved_.fetch_add(1);
+  ++reserved_;
   return {};
 }
 
 void AsyncCommits::cancel() {
   MutexLock lock(mutex_);
-  PLIMSOLL_CHECK(reserved_.fetch_sub(1) != 0);
+  PLIMSOLL_CHECK(reserved_-- != 0);
   room_.notify_one();
 }
 
 void AsyncCommits::add(Lsn lsn, Done done, void* context) {
   MutexLock lock(mutex_);
-  PLIMSOLL_CHECK(reserved_.fetch_sub(1) != 0);
+  PLIMSOLL_CHECK(reserved_-- != 0);
   memory_.as<Waiting>()[tail_++ % capacity] = {lsn, done, context};
   used_.fetch_add(1);
 }

@@ -39,10 +39,11 @@ class AsyncCommits {
   memory::Mapping memory_;
   Mutex mutex_{LatchRank::slot};
   CondVar room_;
-  std::size_t head_ = 0, tail_ = 0;
-  Lsn durable_{};
-  bool failed_ = false, calling_ = false;
-  std::atomic<std::size_t> used_{0}, reserved_{0};
+  std::size_t head_ PLIMSOLL_GUARDED_BY(mutex_) = 0, tail_ PLIMSOLL_GUARDED_BY(mutex_) = 0,
+                    reserved_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
+  Lsn durable_ PLIMSOLL_GUARDED_BY(mutex_){};
+  bool failed_ PLIMSOLL_GUARDED_BY(mutex_) = false, calling_ PLIMSOLL_GUARDED_BY(mutex_) = false;
+  std::atomic<std::size_t> used_{0};
 };
 
 }  // namespace plimsoll::txn

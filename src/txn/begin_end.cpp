@@ -170,7 +170,7 @@ Result<void> TransactionImpl::prepare() {
   {
     MutexLock lock(engine_.registry.commit_mutex());  // a checkpoint sees the state together with the record
     span = engine_.log.claim(*credit, writer.size());
-    slot().state.store(TransactionState::prepared, std::memory_order_seq_cst);
+    engine_.registry.set_prepared(slot_);
   }
   const std::string_view piece = writer.view();
   engine_.log.fill(span, log::Kind::prepare, std::span(&piece, 1));

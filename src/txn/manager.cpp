@@ -144,7 +144,7 @@ Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes glo
       const TransactionState state = engine_.registry.slot(i).state.load();
       if (engine_.registry.slot(i).id.load() == 0 || (state != TransactionState::preparing && state != TransactionState::prepared))
         continue;
-      if (transactions()[i].global_id() == global_id)
+      if (global_id_of(i) == global_id)
         return fail(ErrorCode::already_exists, "the global id \"{}\" is of another prepared transaction", global_id);
     }
     PLIMSOLL_TRY(transaction.take_global_id(global_id));
@@ -158,8 +158,7 @@ Result<TransactionImpl*> TransactionManager::take_prepared(Bytes global_id) {
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
     registry::Slot& slot = engine_.registry.slot(i);
     std::uint64_t control = slot.control.load(std::memory_order_acquire);
-    if (slot.id.load() == 0 || slot.state.load() != TransactionState::prepared || transactions()[i].global_id() != global_id)
-      continue;
+    if (slot.id.load() == 0 || slot.state.load() != TransactionState::prepared || global_id_of(i) != global_id) continue;
     if (status_of(control) == Status::idle &&
         slot.control.compare_exchange_strong(control, with_status(control, Status::in_operation)))
       return &transactions()[i];
@@ -172,7 +171,7 @@ std::vector<TransactionInfo> TransactionManager::list() const {
   std::vector<TransactionInfo> all = engine_.registry.list();
   const MutexLock lock(prepare_mutex_);
   for (TransactionInfo& info : all)
-    if (info.state == TransactionState::prepared) info.global_id = transactions()[registry::slot_of(info.id)].global_id();
+    if (info.state == TransactionState::prepared) info.global_id = global_id_of(registry::slot_of(info.id));
   return all;
 }
 

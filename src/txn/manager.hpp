@@ -40,6 +40,7 @@ class TransactionManager {
  private:
   explicit TransactionManager(Engine& engine) : engine_(engine) {}
   TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
+  Bytes global_id_of(registry::SlotIndex slot) const PLIMSOLL_REQUIRES(prepare_mutex_) { return transactions()[slot].global_id(); }
   bool reap(TxnId id);
   bool free_garbage();
   bool free_some_garbage();

@@ -37,6 +37,7 @@ void TransactionImpl::drop(Found& found) {
 Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::LeafPosition& position, Want want, Found& found) {
   const btree::RecordView& record = position.record;
   Attempt copied = Attempt::done;
+  perturb(Window::sampled);
   std::uint64_t older = 0;  // where the chain begins, if the newest version is not the one to be seen
   {
     const btree::ReadLatch latch(engine_.pool, position.page);

@@ -65,6 +65,7 @@ Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, 
     const btree::RecordView& record = position.record;
     std::array<char, LargeValue::descriptor_max> descriptor;
     std::size_t bytes = 0;
+    perturb(Window::resampled);
     {
       const btree::ReadLatch latch(engine_.pool, position.page);
       if (!latch) continue;

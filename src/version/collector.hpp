@@ -19,7 +19,9 @@ class Collector {
       : pool_(pool), store_(store), registry_(registry), log_(log), trees_(trees), chains_(chains), metrics_(metrics) {}
 
   // Held by each round; by whoever else merges or frees pages in the background; and by verify, which must see none of that.
-  Mutex& mutex() { return mutex_; }
+  Mutex& mutex() PLIMSOLL_RETURN_CAPABILITY(mutex_) { return mutex_; }
+
+  void stands_still() const PLIMSOLL_REQUIRES(mutex_) {}  // for the analysis
 
   // True if something was freed. False at once if a round is already running.
   bool run();
@@ -29,12 +31,12 @@ class Collector {
   Result<void> forget(TreeId tree);
 
  private:
-  bool collect_segment(SegmentIndex index, bool sweep);
+  bool collect_segment(SegmentIndex index, bool sweep) PLIMSOLL_REQUIRES(mutex_);
   template <class Each>
-  bool for_each_entry(SegmentIndex index, Each each);
-  bool purge_tombstones(SegmentIndex index);
+  bool for_each_entry(SegmentIndex index, Each each) PLIMSOLL_REQUIRES(mutex_);
+  bool purge_tombstones(SegmentIndex index) PLIMSOLL_REQUIRES(mutex_);
   void stamp(TreeId tree, Bytes key);
-  bool sweep_segment(SegmentIndex index);
+  bool sweep_segment(SegmentIndex index) PLIMSOLL_REQUIRES(mutex_);
   bool sweep_entry(std::uint64_t address, const Entry& entry, bool move);
 
   storage::Pool& pool_;
@@ -45,8 +47,8 @@ class Collector {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::uint64_t live_after_sweep_ = 0;  // entries that the last sweep left
-  std::size_t points_at_sweep_ = 0;     // of the last round
+  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // entries that the last sweep left
+  std::size_t points_at_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;     // of the last round
 };
 
 }  // namespace plimsoll::version

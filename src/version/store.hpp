@@ -108,7 +108,7 @@ class Store {
   static constexpr std::size_t lanes_max = 8;
   struct Lane {
     Mutex mutex{LatchRank::space};
-    PrivateLane at;
+    PrivateLane at PLIMSOLL_GUARDED_BY(mutex);
   };
   Store(storage::Pool& pool, io::File& file, log::Log& log, Metrics& metrics)
       : pool_(pool), file_(file), log_(log), metrics_(metrics) {}
@@ -124,11 +124,11 @@ class Store {
   Metrics& metrics_;
   std::uint16_t incarnation_ = 0;
   memory::ChunkArena arena_;  // the segment table
-  std::size_t chunks_ = 0;
-  std::uint64_t file_bytes_ = 0;  // disk blocks that are there
+  std::size_t chunks_ PLIMSOLL_GUARDED_BY(table_mutex_) = 0;
+  std::uint64_t file_bytes_ PLIMSOLL_GUARDED_BY(table_mutex_) = 0;  // disk blocks that are there
   std::atomic<std::uint32_t> segments_high_{0};
   Mutex table_mutex_{LatchRank::commit};  // the free list and the table's growth
-  SegmentIndex free_list_ = no_segment;
+  SegmentIndex free_list_ PLIMSOLL_GUARDED_BY(table_mutex_) = no_segment;
   std::array<Lane, lanes_max> lanes_;
   std::atomic<std::uint64_t> pages_in_use_{0}, live_bytes_{0}, live_entries_{0};
 };

@@ -152,5 +152,43 @@ TEST(BtreeThreads, InsertEraseFindAndCopyOnOverlappingLeaves) {
   EXPECT_GT(f.metrics.sum(Counter::tree_merges), 0u);
 }
 
+// Nothing but changes of one leaf: whoever copies or checks it without looking back has half of one.
+TEST(BtreeThreads, OneLeafIsAlwaysWhole) {
+  TreeFixture f(4096, 64);
+  const TreeId tree = f.create_tree();
+  constexpr int keys_of_leaf = 8;
+  std::atomic<bool> over{false}, failed{false};
+  std::thread writer([&] {
+    Random random(1);
+    for (int i = 0; i < steps; ++i) {
+      const std::string key = key_of_number(random.below(keys_of_leaf) + 1);
+      if (!f.put(tree, key, value_for(key, 1 + random.below(8))) || !f.erase(tree, key, false)) failed = true;
+      if (!f.put(tree, key, value_for(key, 1 + random.below(8)))) failed = true;
+    }
+    over = true;
+  });
+  std::vector<std::thread> readers;
+  for (unsigned reader = 0; reader < 2; ++reader) {
+    readers.emplace_back([&, reader] {
+      std::vector<char> buffer(f.pool->page_bytes());
+      while (!over) {
+        const auto look = [&](Bytes key, const RecordView& record) {
+          if (!whole_value(key, Bytes(record.value, record.value_bytes))) failed = true;
+        };
+        if (reader == 0) {
+          taken(f.trees->check(tree, [&](std::uint32_t, std::string_view) { failed = true; }, {}, look));
+        } else {
+          const LeafCopy leaf = taken(f.trees->copy_leaf(tree, std::nullopt, false, buffer.data(), storage::Access::normal));
+          char key[key_bytes_limit];
+          for (std::uint16_t i = 0; i < leaf.count(); ++i) look(leaf.key(i, key), leaf.record(i));
+        }
+      }
+    });
+  }
+  writer.join();
+  for (auto& reader : readers) reader.join();
+  EXPECT_FALSE(failed);
+}
+
 }  // namespace
 }  // namespace plimsoll::btree

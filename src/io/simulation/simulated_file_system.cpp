@@ -18,15 +18,17 @@ class SimulatedLock final : public FileSystem::Lock {
  public:
   SimulatedLock(std::shared_ptr<Disk> disk, std::string path, std::uint64_t generation)
       : disk_(std::move(disk)), path_(std::move(path)), generation_(generation) {}
-  ~SimulatedLock() override {
-    const MutexLock lock(disk_->mutex);
-    if (generation_ != disk_->generation) return;  // it went with the power
-    PLIMSOLL_CHECK(disk_->locks.erase(path_) == 1);
-  }
+  ~SimulatedLock() override { give_up(); }
   SimulatedLock(const SimulatedLock&) = delete;
   SimulatedLock& operator=(const SimulatedLock&) = delete;
 
  private:
+  void give_up() {
+    const MutexLock lock(disk_->mutex);
+    if (generation_ != disk_->generation) return;  // it went with the power
+    PLIMSOLL_CHECK(disk_->locks.erase(path_) == 1);
+  }
+
   const std::shared_ptr<Disk> disk_;
   const std::string path_;
   const std::uint64_t generation_;

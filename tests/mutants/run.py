@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""Plants one defect after the other (*.list beside this file; README.md says how to write one) and sees who notices.
+Usage: tests/mutants/run.py [regex of names]...   Environment: JOBS (2). Works in build/mutants; exits 1 if a mutant survived."""
+import json, os, pathlib, re, shlex, shutil, subprocess, sys, time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORK = ROOT / "build/mutants"
+SOURCE, BUILD, CLANG = WORK / "source", WORK / "build", WORK / "clang"
+BROKEN = "it does not compile"
+SECONDS = int(os.environ.get("SECONDS_MAX", "60"))  # of a test with a mutant: more means that it hangs
+ENV = os.environ | {"PLIMSOLL_TEST_SCALE": "0.05", "TSAN_OPTIONS": "halt_on_error=1", "CCACHE_SLOPPINESS": "time_macros"}
+TSAN = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1", "-DPLIMSOLL_SANITIZE=thread",
+        "-DPLIMSOLL_ATOMIC_PAGES=ON", "-DPLIMSOLL_PERTURB=ON", "-DPLIMSOLL_BENCH=OFF", "-DPLIMSOLL_CLI=OFF"]
+FOR_CLANG = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_C_COMPILER=clang-19", "-DPLIMSOLL_BENCH=OFF"]
+
+
+class Mutant:
+    def __init__(self, block):
+        self.fields, old, new = {}, [], []
+        lines = block.splitlines()
+        self.name = lines[0].strip("[]")
+        for line in lines[1:]:
+            if line[0] in "- ": old.append(line[1:])
+            if line[0] in "+ ": new.append(line[1:])
+            if line[0] not in "-+ ":
+                key, value = line.split(":", 1)
+                self.fields[key] = value.strip()
+        self.old, self.new = ("\n" + "\n".join(text) + "\n" if text else "\n" for text in (old, new))
+        self.path, self.redundant = SOURCE / self.fields["file"], self.fields.get("redundant")
+        self.detectors = self.fields.get("noticed by", "").split()
+        self.clang, self.tests = self.detectors == ["clang"], [d for d in self.detectors if d != "clang"]
+
+    def plant(self):
+        self.text, self.times = self.path.read_text(), self.path.stat()
+        if ("\n" + self.text).count(self.old) != 1:
+            sys.exit(f"{self.name}: its text is not exactly once in {self.fields['file']}")
+        self.path.write_text(("\n" + self.text).replace(self.old, self.new)[1:])
+        self.restart_build()
+
+    # Of those who include a changed header, only the files named are compiled again: all would take minutes.
+    def restart_build(self):
+        if "recompile" not in self.fields: return
+        os.utime(self.path, ns=(self.times.st_atime_ns, self.times.st_mtime_ns))
+        for file in self.fields["recompile"].split(): os.utime(SOURCE / file)
+
+    def pull_out(self):
+        self.path.write_text(self.text)
+        self.restart_build()
+
+
+def run(command, log):
+    with open(WORK / log, "w") as out:
+        return subprocess.run(command, cwd=WORK, env=ENV, stdout=out, stderr=subprocess.STDOUT).returncode
+
+
+def copy_tree():
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    wanted = {name for name in files if name and (ROOT / name).is_file()}
+    for name in wanted:
+        to = SOURCE / name
+        if to.is_file() and to.read_bytes() == (ROOT / name).read_bytes(): continue
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, to)
+    for to in SOURCE.rglob("*"):
+        if to.is_file() and str(to.relative_to(SOURCE)) not in wanted: to.unlink()
+
+
+def configure(folder, options):
+    if run(["cmake", "-S", SOURCE, "-B", folder, "-G", "Ninja", *options], "configure.log") != 0:
+        sys.exit(f"cannot configure: {WORK}/configure.log")
+
+
+def build(tests):
+    return run(["cmake", "--build", BUILD, "-j", os.environ.get("JOBS", "2"), "--target", *tests], "build.log")
+
+
+def clang_refuses(path, commands):
+    command = next(c for c in commands if c["file"] == str(path))
+    arguments = [a for a in shlex.split(command["command"]) if a != "ccache"]
+    return run(arguments + ["-fsyntax-only", "-Wthread-safety", "-Werror"], "clang.log") != 0
+
+
+def noticed(mutant, commands):
+    if mutant.clang: return "clang" if clang_refuses(SOURCE / mutant.fields.get("recompile", mutant.fields["file"]), commands) else None
+    if build(mutant.tests) != 0: return BROKEN
+    for test in mutant.tests:
+        code = run(["timeout", "-k", "5", str(SECONDS), BUILD / "tests" / test], "test.log")
+        if code != 0:
+            log = (WORK / "test.log").read_text()
+            how = re.search(r"\[  FAILED  \] (\w+\.\w+)|ThreadSanitizer: [\w ]+|check failed: .*", log)
+            return f"{test}: {'time out' if code == 124 else how.group(0).strip() if how else 'aborted'}"
+    return None
+
+
+def main():
+    blocks = [b for f in sorted(pathlib.Path(__file__).parent.glob("*.list")) for b in re.split(r"\n+(?=\[)", f.read_text())]
+    every = [Mutant(b) for b in blocks if b.startswith("[")]
+    chosen = [m for m in every if not sys.argv[1:] or any(re.search(p, m.name) for p in sys.argv[1:])]
+    if len({m.name for m in every}) != len(every) or not chosen: sys.exit("mutants need a name each, and some must be chosen")
+    SOURCE.mkdir(parents=True, exist_ok=True)
+    copy_tree()
+    commands = []
+    if any(m.clang for m in chosen):
+        configure(CLANG, FOR_CLANG)
+        commands = json.loads((CLANG / "compile_commands.json").read_text())
+        for path in sorted({SOURCE / m.fields.get("recompile", m.fields["file"]) for m in chosen if m.clang}):
+            if clang_refuses(path, commands): sys.exit(f"clang refuses {path} as it is: {WORK}/clang.log")
+    tests = sorted({t for m in chosen if not m.redundant for t in m.tests})
+    if tests:
+        configure(BUILD, TSAN)
+        if build(tests) != 0: sys.exit(f"cannot build: {WORK}/build.log")
+        if any(run([BUILD / "tests" / test], f"{test}.log") != 0 for test in tests):
+            sys.exit(f"a test fails without a mutant: {WORK}/*_test.log")
+    counts = {"noticed": 0, "redundant": 0, "BROKEN": 0, "SURVIVED": 0}
+    for mutant in chosen:
+        start, by = time.monotonic(), None
+        if not mutant.redundant:
+            mutant.plant()
+            try: by = noticed(mutant, commands)
+            finally: mutant.pull_out()
+        outcome = "redundant" if mutant.redundant else "BROKEN" if by == BROKEN else "noticed" if by else "SURVIVED"
+        counts[outcome] += 1
+        print(f"{outcome:9}  {mutant.name:44}  {mutant.redundant or by or ''}  ({time.monotonic() - start:.0f} s)", flush=True)
+    print(f"{len(chosen)} mutants: " + ", ".join(f"{n} {what}" for what, n in counts.items()))
+    sys.exit(counts["SURVIVED"] + counts["BROKEN"] != 0)
+
+
+main()

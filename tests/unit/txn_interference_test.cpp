@@ -1,0 +1,82 @@
+// Another transaction gets in between when one has found a record and has not read it yet: at each moment in turn, by the same
+// thread. Database::open has threads of its own besides.
+#include "behaviour/support.hpp"
+#include "interference.hpp"
+
+namespace plimsoll {
+namespace {
+
+class TxnInterferences : public StoreTest {
+ protected:
+  void SetUp() override {
+    if (!can_interfere) GTEST_SKIP() << "only with PLIMSOLL_PERTURB";
+    StoreTest::SetUp();
+    options.page_size = 4096;
+  }
+  // Whatever lies in the leaf around `key` moves.
+  void crowd(Table where, Bytes key, int round) {
+    for (int i = 0; i < 12; ++i) put(where, std::string(key) + "/" + std::to_string(i), noise(100 + 50 * (round + i) % 400, i));
+    for (int i = 0; i < 12; ++i) erase(where, std::string(key) + "/" + std::to_string(i));
+  }
+};
+
+TEST_F(TxnInterferences, ASnapshotReadsWhatItSees) {
+  const Table where = table();
+  int happened = 0;
+  for (const Window window : {Window::sampled, Window::validating})
+    for (int versions = 0; versions < 3; ++versions)
+      for (int n = 0; n < 40; ++n, ++happened) {
+        const std::string before = noise(200, static_cast<std::uint64_t>(n));
+        put(where, "k", before);
+        auto held = reader();
+        for (int i = 0; i < versions; ++i) put(where, "k", noise(150, 7));
+        bool over = false;
+        {
+          const Interference interference(window, n, [&] {
+            put(where, "k", noise(333, 5));
+            crowd(where, "j", n);
+            crowd(where, "k", n);
+            return true;
+          });
+          ASSERT_EQ(text(held.get(where, "k")), before) << n;
+          over = !interference.happened();
+        }
+        ASSERT_OK(held.commit());
+        if (over) break;
+      }
+  EXPECT_GT(happened, 6);
+}
+
+TEST_F(TxnInterferences, ATableIsFoundByItsName) {
+  table("a table");
+  const Table where = table("the table");
+  put(where, "k", "here");
+  for (int n = 0; n < 40; ++n) {
+    const Interference interference(Window::sampled, n, [&] {
+      for (int i = 0; i < 12; ++i) table("t" + std::to_string(n) + "/" + std::to_string(i) + std::string(100, 'x'));
+      return true;
+    });
+    EXPECT_EQ(now(table("the table"), "k"), "here");
+    if (!interference.happened()) break;
+  }
+}
+
+TEST_F(TxnInterferences, AnAbortFreesThePagesOfItsLargeValueOnly) {
+  const Table where = table();
+  put(where, "large", noise(100'000, 1));
+  for (int n = 0; n < 8; ++n) {
+    auto writes = begin();
+    ASSERT_OK(writes.put(where, "large", noise(50'000, 2)));
+    const Interference interference(Window::resampled, 0, [&] {
+      crowd(where, "larg", n);
+      crowd(where, "large", n);
+      return true;
+    });
+    ASSERT_OK(writes.abort());
+    EXPECT_TRUE(interference.happened());
+  }
+  EXPECT_EQ(now(where, "large"), noise(100'000, 1));
+}
+
+}  // namespace
+}  // namespace plimsoll
