@@ -66,8 +66,8 @@ class Space {
   static void set_bits(char* map_page, std::uint32_t first, std::uint32_t count);
   static void clear_bits(char* map_page, std::uint32_t first, std::uint32_t count);
   static bool test_bit(const char* map_page, std::uint32_t page_in_group);
-  // Pages from `page` on may be handed out again. Called after the record that freed them was appended (it ends at `end`), with their
-  // map page still latched: whoever is given one of them finds newest_free() to be at least `end`.
+  // Pages from `page` on may be handed out again. Called after the record that freed them was appended (it ends at `end`), with
+  // their map page still latched: whoever is given one of them finds newest_free() to be at least `end`.
   void note_freed(std::uint32_t page, Lsn end);
   // The log must be durable up to here before anything but the pool writes into pages that were reserved before this call: a crash
   // that loses the record brings their former content back to life.
