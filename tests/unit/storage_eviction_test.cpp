@@ -106,6 +106,30 @@ TEST(Eviction, LateReadersOfDiscardedPagesNeverSeeAMixture) {
   });
 }
 
+TEST(Eviction, APageThatIsPinnedWhileItsCopyIsBeingWrittenStays) {
+  constexpr std::uint32_t pages = 60;
+  PoolFixture f(64, 32);
+  f.create_pages(pages);
+  std::vector<FrameIndex> pinned;
+  f.log.on_flush = [&] {
+    if (!pinned.empty()) return;
+    for (std::uint32_t i = 0; i < pages; ++i) {
+      auto page = f.pool->latch_resident(data_page(i));
+      ASSERT_TRUE(page);
+      f.pool->pin(page);
+      pinned.push_back(page.frame());
+    }
+  };
+  f.pool->reclaim(32 * test_page_bytes);
+  ASSERT_EQ(pinned.size(), pages) << "nothing was written";
+  for (std::uint32_t i = 0; i < pages; ++i) {
+    auto page = f.pool->latch_resident(data_page(i));
+    ASSERT_TRUE(page);
+    EXPECT_EQ(page.frame(), pinned[i]);
+    f.pool->unpin(pinned[i]);
+  }
+}
+
 TEST(Eviction, ThePoolGrowsAndShrinksUnderReadersAndWriters) {
   constexpr std::uint32_t pages = 400;
   PoolFixture f(320, 32);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -34,6 +35,7 @@ class CountingLog final : public LogGate {
   Result<void> flush_to(Lsn lsn) override {
     if (fails) return std::unexpected(Error(ErrorCode::io_error, "the log has failed"));
     ++flushes;
+    if (on_flush) on_flush();
     for (std::uint64_t now = durable_; now < lsn.value && !durable_.compare_exchange_weak(now, lsn.value);) {}
     return {};
   }
@@ -42,6 +44,7 @@ class CountingLog final : public LogGate {
 
   std::atomic<bool> fails{false};
   std::atomic<unsigned> flushes{0};
+  std::function<void()> on_flush;  // what happens elsewhere while somebody waits for the log
 
  private:
   std::atomic<std::uint64_t> end_{4096}, durable_{4096};
