@@ -63,7 +63,7 @@ test-tsan-latched: build-tsan-latched ## the same with readers that latch
 sanitize: setup test-asan test-tsan test-tsan-latched ## the tests under all three sanitizer builds, at a reduced scale
 
 mutants: ## delete validations and guards one by one, and see which test notices; MUTANTS="regex ..." chooses
-	@JOBS=$(JOBS) tests/mutants/run.py $(MUTANTS)
+	@JOBS=$(JOBS) tests/mutants/run.py $(foreach m,$(MUTANTS),'$(m)')
 
 lint: ## formatting, clang-tidy, the tree's own rules
 	@JOBS=$(JOBS) scripts/lint.sh
