@@ -1,6 +1,7 @@
 // Pages come, go and are told apart: one thread. Many threads: storage_eviction_test; what reaches the files: storage_write_test.
 #include <array>
 
+#include "interference.hpp"
 #include "storage_support.hpp"
 
 namespace plimsoll::storage {
@@ -20,6 +21,26 @@ TEST(Pool, FindsWhatItHoldsAndReadsWhatItDoesNot) {
   EXPECT_TRUE(f.pool->resident(data_page(7)));
 }
 
+// Somebody latches the page, changes it and unlatches it just after its word was looked at.
+TEST(Pool, ALatchThatWasOvertakenBeginsAgain) {
+  if (!can_interfere) GTEST_SKIP() << "needs a perturbed build";
+  PoolFixture f;
+  f.create(data_page(1), 1);
+  OptimisticPage changed;
+  const Interference overtaken(Window::sampled, 0, [&] {
+    auto page = f.pool->latch_resident(data_page(1));
+    f.change(page, 2);
+    page.unlatch();
+    auto read = f.pool->read(data_page(1));
+    if (read) changed = *read;
+    return true;
+  });
+  { const auto unchanged = f.pool->latch_resident(data_page(1)); }
+  ASSERT_TRUE(overtaken.happened());
+  EXPECT_TRUE(changed.still_valid());
+  EXPECT_EQ(f.counter_of(data_page(1)), 2u);
+}
+
 TEST(Pool, HintsAreBelievedOnlyIfTheFrameHoldsThePage) {
   PoolFixture f;
   f.create(data_page(1), 1);
@@ -32,6 +53,7 @@ TEST(Pool, HintsAreBelievedOnlyIfTheFrameHoldsThePage) {
   EXPECT_FALSE(f.pool->try_frame(data_page(2), page->frame, hinted));
   EXPECT_FALSE(f.pool->try_frame(data_page(1), no_frame, hinted));
   EXPECT_FALSE(f.pool->try_frame(data_page(1), f.pool->frames() - 1, hinted));
+  EXPECT_FALSE(f.pool->try_frame(data_page(0), f.pool->frames() - 1, hinted));  // what was never used reads as zeroes
   const auto latched = f.pool->latch(data_page(1));
   ASSERT_TRUE(latched);
   EXPECT_FALSE(f.pool->try_frame(data_page(1), page->frame, hinted));
