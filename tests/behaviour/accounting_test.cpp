@@ -1,5 +1,6 @@
 // The figures that a store reports, layer by layer: each layer is driven by itself and its counters must agree with what was done,
-// and with the figures of the layers beside it. Nothing runs in the background, so that the sums are exact.
+// and with the figures of the layers beside it. Nothing runs in the background, so that the sums are exact. One thread.
+// ctest-labels: fast asan
 #include <sys/wait.h>
 
 #include <cstring>

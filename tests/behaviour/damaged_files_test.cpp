@@ -1,6 +1,7 @@
 // Every file of a store emptied, cut, overwritten or removed, after an orderly close and after a kill: opening either says what is
 // wrong or works, and no key ever reads as something that was never written. Each attempt runs in a process of its own, so that a
-// crash is a failure of that attempt. Also the end of a log that is torn: only the newest transactions go.
+// crash is a failure of that attempt. Also the end of a log that is torn: only the newest transactions go. One thread.
+// ctest-labels: fast asan
 #include <sys/wait.h>
 
 #include "behaviour/support.hpp"
