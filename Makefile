@@ -2,7 +2,7 @@
 JOBS ?= 2
 MUTANTS ?=
 LONG_SECONDS ?= 3600
-WORKLOADS ?= read_uniform ycsb_a ycsb_b ycsb_c ycsb_d ycsb_e ycsb_f durable_commit transfer larger_than_memory long_snapshot \
+WORKLOADS ?= read_uniform ycsb_a ycsb_b ycsb_c ycsb_f durable_commit transfer larger_than_memory long_snapshot \
   old_version_read recovery
 CTEST = ctest --no-tests=error --output-on-failure -j $(JOBS)
 CLI = build/release/cli/plimsoll

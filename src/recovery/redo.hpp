@@ -1,7 +1,7 @@
 // Second pass: repeats history on the pages that were not written. Each change is applied only if the page's LSN is older than the
 // record; the LSN that the page had before the change must then agree, which finds out stale pages. Version pages are rebuilt for
-// unfinished transactions only: those of others are scratch. Pages are read ahead, in batches. When more
-// pages are concerned than the pool holds, the log is read several times, for a part of the pages each time.
+// unfinished transactions only: those of others are scratch. Pages are read ahead, in batches. When more pages are concerned than
+// the pool holds, the log is read several times, for a part of the pages each time.
 #pragma once
 
 #include "btree/change.hpp"

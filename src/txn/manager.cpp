@@ -95,8 +95,9 @@ void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
     if (state == TransactionState::active && (control & registry::killed_bit) != 0) next = Status::reverting;
     if (!slot.control.compare_exchange_weak(control, with_status(control, next), std::memory_order_acq_rel)) continue;
     if (next != Status::reverting) return;
+    Metrics& metrics = transaction.engine().metrics;  // once it is parked, its handle may give the slot to another transaction
     transaction.revert_and_park();
-    transaction.engine().metrics.add(Counter::transactions_reaped);
+    metrics.add(Counter::transactions_reaped);
     return;
   }
 }

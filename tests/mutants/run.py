@@ -9,9 +9,6 @@ SOURCE, BUILD, CLANG = WORK / "source", WORK / "build", WORK / "clang"
 BROKEN = "it does not compile"
 SECONDS = int(os.environ.get("SECONDS_MAX", "60"))  # of a test with a mutant: more means that it hangs
 ENV = os.environ | {"PLIMSOLL_TEST_SCALE": "0.05", "TSAN_OPTIONS": "halt_on_error=1", "CCACHE_SLOPPINESS": "time_macros"}
-TSAN = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1", "-DPLIMSOLL_SANITIZE=thread",
-        "-DPLIMSOLL_ATOMIC_PAGES=ON", "-DPLIMSOLL_PERTURB=ON", "-DPLIMSOLL_BENCH=OFF", "-DPLIMSOLL_CLI=OFF"]
-FOR_CLANG = ["-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_COMPILER=clang++-19", "-DCMAKE_C_COMPILER=clang-19", "-DPLIMSOLL_BENCH=OFF"]
 
 
 class Mutant:
@@ -65,8 +62,8 @@ def copy_tree():
         if to.is_file() and str(to.relative_to(SOURCE)) not in wanted: to.unlink()
 
 
-def configure(folder, options):
-    if run(["cmake", "-S", SOURCE, "-B", folder, "-G", "Ninja", *options], "configure.log") != 0:
+def configure(folder, preset):
+    if run(["cmake", "--preset", preset, "-S", SOURCE, "-B", folder], "configure.log") != 0:
         sys.exit(f"cannot configure: {WORK}/configure.log")
 
 
@@ -101,13 +98,13 @@ def main():
     copy_tree()
     commands = []
     if any(m.clang for m in chosen):
-        configure(CLANG, FOR_CLANG)
+        configure(CLANG, "clang")
         commands = json.loads((CLANG / "compile_commands.json").read_text())
         for path in sorted({SOURCE / m.fields.get("recompile", m.fields["file"]) for m in chosen if m.clang}):
             if clang_refuses(path, commands): sys.exit(f"clang refuses {path} as it is: {WORK}/clang.log")
     tests = sorted({t for m in chosen if not m.redundant for t in m.tests})
     if tests:
-        configure(BUILD, TSAN)
+        configure(BUILD, "tsan")
         if build(tests) != 0: sys.exit(f"cannot build: {WORK}/build.log")
         if any(run([BUILD / "tests" / test], f"{test}.log") != 0 for test in tests):
             sys.exit(f"a test fails without a mutant: {WORK}/*_test.log")
