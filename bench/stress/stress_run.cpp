@@ -89,6 +89,7 @@ Result<StressTotals> run_stress(const StressSettings& settings) {
     if (totals.opens++ == 0) PLIMSOLL_TRY(fill_accounts(store));
     PLIMSOLL_TRY(run_round(store, threads, std::min(settings.seconds_per_open, settings.seconds - elapsed())));
     PLIMSOLL_TRY(check_store(store, threads, settings));
+    if (totals.opens == 1 && settings.sabotage) PLIMSOLL_TRY(settings.sabotage(store.database, store.rows, store.accounts));
     PLIMSOLL_TRY(store.database.close());
   }
   PLIMSOLL_ASSIGN(OpenStore store, open_store(settings));

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,8 @@ struct StressSettings {
   Durability durability = Durability::relaxed;
   std::uint64_t seed = 1;
   std::string path;
+  // For the tests of the checks: changes the store behind the models' back, after the first round.
+  std::function<Result<void>(Database&, Table rows, Table accounts)> sabotage{};
 };
 
 struct StressTotals {

@@ -55,9 +55,9 @@ struct Options {
   bool error_if_exists = false;
   IoBackend io_backend = IoBackend::automatic;
   std::uint32_t max_transactions = 4096;   // 1 .. 131,072; a slot is charged to the budget
-  std::size_t log_bytes_max = 128_MiB;     // log kept on disk for recovery; at least 4 segments
+  std::size_t log_bytes_max = 0;           // log kept on disk; at least 4 segments; 0: budget / 4, 128 MiB .. 1 GiB
   std::size_t log_segment_bytes = 16_MiB;  // a power of two, 64 KiB .. 1 GiB; fixed at creation
-  std::size_t log_ring_bytes = 0;          // 0: chosen from the budget (1 MiB at 32 MiB, at most 8 MiB)
+  std::size_t log_ring_bytes = 0;          // 0: chosen from the budget (1 MiB at 32 MiB, 32 MiB from 4 GiB)
   std::chrono::milliseconds transaction_deadline{3'600'000};
   std::chrono::milliseconds lock_deadline{10'000};
   std::chrono::milliseconds retention{0};  // how far back as_of may go

@@ -2,16 +2,26 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
+#include <thread>
 
 namespace plimsoll {
 
+// A holder that was descheduled is away for milliseconds. Who yields meanwhile loses his turn as if he had used it (Linux: the whole
+// slice), and after a few of them runs late when the holder is done; who sleeps does not.
 void Backoff::pause() {
-  if (++rounds_ < 64) {
+  constexpr unsigned pauses = 64, yields = 2, doublings_max = 4;
+  constexpr std::chrono::microseconds shortest{20};
+  if (rounds_ < pauses) {
     __builtin_ia32_pause();
-  } else {
+  } else if (rounds_ < pauses + yields) {
     sched_yield();
+  } else {
+    std::this_thread::sleep_for(shortest * (1u << std::min(rounds_ - pauses - yields, doublings_max)));
   }
+  ++rounds_;
 }
 
 #ifndef NDEBUG

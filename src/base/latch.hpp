@@ -125,7 +125,7 @@ class CondVar {
   std::condition_variable condition_;
 };
 
-// A few pauses, then the processor is given away: for waits that last nanoseconds unless the holder was descheduled.
+// A few pauses, then sleep: for waits that last nanoseconds unless the holder was descheduled.
 class Backoff {
  public:
   void pause();

@@ -26,7 +26,8 @@ constexpr std::string_view files_at_creation[] = {storage::data_name, storage::d
 std::uint32_t slots_of(const Options& options) { return options.max_transactions; }
 std::size_t ring_bytes(const Options& options) {
   if (options.log_ring_bytes != 0) return options.log_ring_bytes;
-  return std::clamp<std::size_t>(std::bit_floor(options.memory_budget / 32), 256u << 10, 8 * mib);
+  const std::size_t small = std::clamp<std::size_t>(options.memory_budget / 32, 256u << 10, 8 * mib);
+  return std::bit_floor(std::clamp<std::size_t>(options.memory_budget / 128, small, 32 * mib));
 }
 
 // A store in memory keeps its log and its pages inside the budget: a small log, and a pool that leaves most of it to the files.
@@ -34,6 +35,16 @@ constexpr std::size_t pool_share_in_memory = 5;
 Options in_memory(Options options) {
   options.log_segment_bytes = std::clamp<std::size_t>(std::bit_floor(options.memory_budget / 64), 64u << 10, 16 * mib);
   options.log_bytes_max = 4 * options.log_segment_bytes;
+  return options;
+}
+
+// A longer log means fewer checkpoints, and a longer recovery: what is redone should fit into the pool.
+Options completed(Options options, bool in_memory_only) {
+  if (in_memory_only) return in_memory(options);
+  if (options.log_bytes_max == 0) {
+    options.log_bytes_max = std::clamp<std::uint64_t>(options.memory_budget / 4, 128 * mib, 1024 * mib);
+    options.log_bytes_max = std::max(options.log_bytes_max, 4 * options.log_segment_bytes);
+  }
   return options;
 }
 
@@ -50,7 +61,7 @@ Result<void> not_negative(const char* option, std::chrono::milliseconds time) {
 }  // namespace
 
 Store::Store(std::string path, const Options& options, Home home)
-    : path_(std::move(path)), home_(home), options_(home == Home::memory ? in_memory(options) : options) {}
+    : path_(std::move(path)), home_(home), options_(completed(options, home == Home::memory)) {}
 
 Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options& options, Home home) {
   std::unique_ptr<Store> store(new Store(std::string(path), options, home));
@@ -164,7 +175,7 @@ Result<void> Store::open_memory() {
   budget_ = std::make_unique<memory::MemoryBudget>(options_.memory_budget);
   provider_ = std::make_unique<memory::PageProvider>(*budget_);
   const std::size_t chunk = provider_->chunk_bytes();
-  budget_->set_floor(memory::Account::contexts, std::max<std::size_t>(chunk, options_.memory_budget / 32));
+  budget_->set_floor(memory::Account::contexts, std::max<std::size_t>(chunk, std::min(options_.memory_budget / 32, 2 * mib)));
   budget_->set_floor(memory::Account::io_buffers, 2 * mib);
   budget_->set_floor(memory::Account::versions, chunk);
   budget_->set_floor(memory::Account::large_objects, mib / 2);

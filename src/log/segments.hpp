@@ -30,7 +30,7 @@ Result<std::vector<std::uint64_t>> list_segments(io::FileSystem& files, const st
 
 class Segments {
  public:
-  static constexpr std::size_t spares_max = 16;  // bounds open files too
+  static constexpr std::size_t spares_max = 64;  // bounds open files too
 
   Segments(io::FileSystem& files, std::string directory, std::uint64_t segment_bytes, std::uint64_t bytes_max);
 
