@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "base/optimistic.hpp"
 #include "storage/pool.hpp"
 
 namespace plimsoll::storage {
@@ -131,7 +132,11 @@ std::size_t Pool::prefetch_some(std::span<const PageKey> keys, Access access) {
   PLIMSOLL_CHECK(keys.size() <= prefetch_batch);
   std::size_t prepared = 0, count = 0, seen = 0;
   for (; seen < keys.size(); ++seen) {
-    if (files_.find(file_of(keys[seen])) == nullptr || resident(keys[seen])) continue;
+    if (const FrameIndex there = translation_.find(keys[seen]); there != no_frame) {
+      plimsoll::prefetch(frame_bytes(there));  // into the processor's cache
+      continue;
+    }
+    if (files_.find(file_of(keys[seen])) == nullptr) continue;
     frames[prepared] =
         prepared == 0 ? take_frame().value_or(FreeFrame()) : try_take_frame();  // with a frame in hand, none is waited for
     if (!frames[prepared]) break;
