@@ -1,7 +1,7 @@
 // Point reads (D4-D6): the newest version in the leaf, else down the chain of older ones. Optimistic: nothing that was read counts
 // before the page it came from has been validated. Per hop the version page's word is sampled before the leaf is re-validated: who
-// changes any link of a chain changes the leaf's word, so the leaf led to this page as it was sampled. The leaf need not be looked at
-// again after that: a snapshot sees the same whenever it looks.
+// changes any link of a chain changes the leaf's word, so the leaf led to this page as it was sampled. The leaf need not be looked
+// at again after that: a snapshot sees the same whenever it looks.
 #include <algorithm>
 
 #include "base/check.hpp"
