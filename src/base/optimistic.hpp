@@ -40,11 +40,29 @@ inline void page_store(void* at, std::type_identity_t<T> value) {
 #endif
 }
 
+#ifdef PLIMSOLL_ATOMIC_PAGES
+// step(offset, piece) for each piece of these bytes of a page: words, and single bytes before and behind them.
+template <class Step>
+inline void each_piece(const void* page_bytes, std::size_t bytes, Step step) {
+  const auto at = reinterpret_cast<std::uintptr_t>(page_bytes);
+  for (std::size_t i = 0; i < bytes;) {
+    if ((at + i) % sizeof(std::uint64_t) == 0 && bytes - i >= sizeof(std::uint64_t)) {
+      step(i, std::uint64_t{});
+      i += sizeof(std::uint64_t);
+    } else {
+      step(i++, std::uint8_t{});
+    }
+  }
+}
+#endif
+
 // From a page into private memory.
 inline void page_read(void* to, const void* page_bytes, std::size_t bytes) {
 #ifdef PLIMSOLL_ATOMIC_PAGES
-  for (std::size_t i = 0; i < bytes; ++i)
-    static_cast<unsigned char*>(to)[i] = __atomic_load_n(static_cast<const unsigned char*>(page_bytes) + i, __ATOMIC_RELAXED);
+  each_piece(page_bytes, bytes, [=](std::size_t i, auto piece) {
+    piece = __atomic_load_n(reinterpret_cast<const decltype(piece)*>(static_cast<const char*>(page_bytes) + i), __ATOMIC_RELAXED);
+    std::memcpy(static_cast<char*>(to) + i, &piece, sizeof piece);
+  });
 #else
   if (bytes != 0) std::memcpy(to, page_bytes, bytes);  // empty views may be null
 #endif
@@ -53,10 +71,22 @@ inline void page_read(void* to, const void* page_bytes, std::size_t bytes) {
 // From private memory into a page.
 inline void page_write(void* page_bytes, const void* from, std::size_t bytes) {
 #ifdef PLIMSOLL_ATOMIC_PAGES
-  for (std::size_t i = 0; i < bytes; ++i)
-    __atomic_store_n(static_cast<unsigned char*>(page_bytes) + i, static_cast<const unsigned char*>(from)[i], __ATOMIC_RELAXED);
+  each_piece(page_bytes, bytes, [=](std::size_t i, auto piece) {
+    std::memcpy(&piece, static_cast<const char*>(from) + i, sizeof piece);
+    __atomic_store_n(reinterpret_cast<decltype(piece)*>(static_cast<char*>(page_bytes) + i), piece, __ATOMIC_RELAXED);
+  });
 #else
   if (bytes != 0) std::memcpy(page_bytes, from, bytes);
+#endif
+}
+
+inline void page_zero(void* page_bytes, std::size_t bytes) {
+#ifdef PLIMSOLL_ATOMIC_PAGES
+  each_piece(page_bytes, bytes, [=](std::size_t i, auto zero) {
+    __atomic_store_n(reinterpret_cast<decltype(zero)*>(static_cast<char*>(page_bytes) + i), zero, __ATOMIC_RELAXED);
+  });
+#else
+  std::memset(page_bytes, 0, bytes);
 #endif
 }
 

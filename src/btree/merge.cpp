@@ -20,8 +20,7 @@ class Trees::Merger {
   Result<bool> merge(Bytes key, std::uint8_t level, std::uint64_t deadline_ns) {
     PLIMSOLL_ASSIGN(auto pair, sample_pair(key, level));
     if (!pair || !looks_small(*pair, level)) return false;
-    const std::uint32_t gone = storage::page_of(storage::key_of(pair->right.bytes));
-    if (!pair->right.still_valid()) return false;
+    const std::uint32_t gone = pair->gone;
     PLIMSOLL_TRY(take_resources(gone, deadline_ns));
     for (int i = 0; i < attempts_max; ++i) {
       PLIMSOLL_ASSIGN(pair, sample_pair(key, level));
@@ -37,8 +36,7 @@ class Trees::Merger {
   Result<bool> collapse(std::uint64_t deadline_ns) {
     PLIMSOLL_ASSIGN(auto pair, sample_lone_child());
     if (!pair) return false;
-    const std::uint32_t gone = storage::page_of(storage::key_of(pair->right.bytes));
-    if (!pair->right.still_valid()) return false;
+    const std::uint32_t gone = pair->gone;
     PLIMSOLL_TRY(take_resources(gone, deadline_ns));
     for (int i = 0; i < attempts_max; ++i) {
       PLIMSOLL_ASSIGN(pair, sample_lone_child());
@@ -54,6 +52,7 @@ class Trees::Merger {
  private:
   struct Pair {
     storage::OptimisticPage parent, left, right;
+    std::uint32_t gone = 0;  // the right one's number, as the parent has it
     std::uint16_t right_slot = 0;
   };
 
@@ -66,7 +65,7 @@ class Trees::Merger {
   Result<std::optional<Pair>> sample_pair(Bytes key, std::uint8_t level) {
     PLIMSOLL_ASSIGN(const Place place, trees_.descend(tree_, {key, Side::at, level}));
     if (place.is_root() || place.level != level) return std::nullopt;
-    Pair pair{place.parent, place.node, place.node, 0};
+    Pair pair{place.parent, place.node, place.node};
     ChildRef ref;
     {
       const ReadLatch read(trees_.pool_, place.parent);
@@ -77,6 +76,7 @@ class Trees::Merger {
       pair.right_slot = rightmost ? place.slot : static_cast<std::uint16_t>(place.slot + 1);
       ref = child_of(place.parent.bytes, trees_.page_bytes(),
                      rightmost ? static_cast<std::uint16_t>(place.slot - 1) : pair.right_slot);
+      pair.gone = child_of(place.parent.bytes, trees_.page_bytes(), pair.right_slot).page;
     }
     if (!place.parent.still_valid()) return std::nullopt;
     storage::OptimisticPage& neighbour = pair.right_slot == place.slot ? pair.left : pair.right;
@@ -91,13 +91,14 @@ class Trees::Merger {
   Result<std::optional<Pair>> sample_lone_child() {
     Place place;
     PLIMSOLL_ASSIGN(place.node, trees_.sample_root(tree_));
+    Pair pair{place.node, {}, {}};
     {
       const ReadLatch read(trees_.pool_, place.node);
       if (!read) return std::nullopt;
       place.level = Node(place.node.bytes).level();
       if (place.level == 0 || Node(place.node.bytes).count() != 1) return std::nullopt;
+      pair.gone = child_of(place.node.bytes, trees_.page_bytes(), 0).page;
     }
-    Pair pair{place.node, {}, {}, 0};
     PLIMSOLL_ASSIGN(const bool good, trees_.sample_child(place, {}, pair.right, place.slot));
     if (!good) return std::nullopt;
     return pair;

@@ -8,7 +8,6 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
-#include "btree/read_latch.hpp"
 #include "txn/large_value.hpp"
 
 namespace plimsoll::db {
@@ -59,19 +58,9 @@ Result<void> Catalogue::format(storage::Pool& pool, storage::Space& space, log::
 }
 
 Result<TreeId> Catalogue::find(Bytes name) {
-  for (;;) {
-    PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(catalogue, name));
-    std::uint32_t root = 0;
-    perturb(Window::sampled);
-    {
-      const btree::ReadLatch latch(engine_.pool, position.page);
-      if (!latch) continue;
-      if (position.record && position.record.value_bytes == sizeof root) root = page_load<std::uint32_t>(position.record.value);
-    }
-    if (!position.page.still_valid()) continue;
-    if (root == 0) return fail(ErrorCode::not_found, "no table named \"{}\"", name);
-    return TreeId{root};
-  }
+  PLIMSOLL_ASSIGN(const btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, name));
+  if (!leaf.found()) return fail(ErrorCode::not_found, "no table named \"{}\"", name);
+  return TreeId{root_of(leaf.record())};
 }
 
 Result<TreeId> Catalogue::create(Bytes name) {

@@ -111,13 +111,12 @@ void Pool::look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Sw
     swept.busy = true;
     return;
   }
-  if (info.pins.load(std::memory_order_relaxed) != 0) return;
   if ((word & word_cooling) == 0) {
     const bool marked = word_of(frame_bytes(frame)).compare_exchange_strong(word, word | word_cooling, std::memory_order_relaxed);
     if (!marked || cooling == Cooling::respected) return;
   }
   if (info.rec_lsn.load(std::memory_order_relaxed) != 0) {
-    if (dirty != nullptr) dirty->add(frame);
+    if (dirty != nullptr && info.pins.load(std::memory_order_relaxed) == 0) dirty->add(frame);
   } else if (try_drop_clean(frame)) {
     ++swept.freed;
   }

@@ -14,7 +14,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 
 #include "base/check.hpp"
 #include "base/optimistic.hpp"
@@ -57,14 +56,6 @@ inline void set_key(char* page, PageKey key) {
 }
 inline Lsn lsn_of(const char* page) { return Lsn{page_load<std::uint64_t>(page + at::lsn)}; }
 inline PageKind kind_of(const char* page) { return static_cast<PageKind>(page_load<std::uint8_t>(page + at::kind)); }
-
-inline void page_zero(char* page_bytes, std::size_t bytes) {
-#ifdef PLIMSOLL_ATOMIC_PAGES
-  for (std::size_t i = 0; i < bytes; ++i) page_store<char>(page_bytes + i, 0);
-#else
-  std::memset(page_bytes, 0, bytes);
-#endif
-}
 
 using FrameIndex = std::uint32_t;
 inline constexpr FrameIndex no_frame = 0xFFFFFFFF;

@@ -194,6 +194,7 @@ class Pool final : public memory::Reclaimer {
     auto word = word_of(page.bytes);
     std::uint64_t expected = page.word;
     if (!page.still_valid()) return false;  // a failing compare-and-swap would write to a chunk that has been given back
+    perturb(Window::sampled);
     if (!word.compare_exchange_strong(expected, page.word | word_latched, std::memory_order_acquire)) {
       if (expected != (page.word | word_cooling)) return false;
       if (!word.compare_exchange_strong(expected, page.word | word_latched, std::memory_order_acquire)) return false;

@@ -1,6 +1,7 @@
 // Point reads (D4-D6): the newest version in the leaf, else down the chain of older ones. Optimistic: nothing that was read counts
-// before the page it came from has been validated; per hop the version page's word is sampled before the leaf is re-validated
-// (protocols.md rule 8).
+// before the page it came from has been validated. Per hop the version page's word is sampled before the leaf is re-validated: who
+// changes any link of a chain changes the leaf's word, so the leaf led to this page as it was sampled. The leaf need not be looked
+// at again after that: a snapshot sees the same whenever it looks.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -65,6 +66,7 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
     if (!position.page.still_valid()) return Attempt::again;  // also when the read failed: the address may be stale
     if (!sampled) return std::unexpected(sampled.error());
     const storage::OptimisticPage& page = *sampled;
+    perturb(Window::sampled);
     bool seen = false;
     Attempt copied = Attempt::done;
     {
@@ -80,9 +82,9 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
       address = entry.previous;
     }
     if (!page.still_valid()) return Attempt::again;
-    if (seen) return position.page.still_valid() ? copied : Attempt::again;
+    if (seen) return copied;
   }
-  return position.page.still_valid() ? Attempt::done : Attempt::again;
+  return Attempt::done;
 }
 
 // The fallback when a leaf changes all the time: nobody changes it while it is latched. Version pages are made resident beforehand.

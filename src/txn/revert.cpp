@@ -6,7 +6,6 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
-#include "btree/read_latch.hpp"
 #include "txn/transaction.hpp"
 #include "version/pinned_entry.hpp"
 
@@ -60,28 +59,15 @@ void TransactionImpl::finish_reverted(std::uint64_t kept) {
 Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, std::uint64_t address,
                                                    std::array<storage::Reservation, extents_max>& pinned) {
   LargeValue doomed;
-  for (;;) {
-    PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(TreeId{entry.tree}, entry.key));
-    const btree::RecordView& record = position.record;
-    std::array<char, LargeValue::descriptor_max> descriptor;
-    std::size_t bytes = 0;
-    perturb(Window::resampled);
-    {
-      const btree::ReadLatch latch(engine_.pool, position.page);
-      if (!latch) continue;
-      if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address &&
-          (record.flags & btree::flag_large) != 0) {
-        bytes = std::min<std::size_t>(record.value_bytes, descriptor.size());
-        page_read(descriptor.data(), record.value, bytes);
-      }
-    }
-    if (!position.page.still_valid()) continue;
-    const Bytes value{descriptor.data(), bytes};
-    if (bytes != 0 && !LargeValue::decode(value, doomed))
+  {
+    PLIMSOLL_ASSIGN(const btree::LatchedLeaf leaf, engine_.trees.latch(TreeId{entry.tree}, entry.key));
+    const btree::RecordView record = leaf.record();
+    if (record && record.stamp() == registry::mark_of(id_) && record.previous() == address &&
+        (record.flags & btree::flag_large) != 0 && !LargeValue::decode({record.value, record.value_bytes}, doomed))
       return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
-    if (doomed.shared) doomed = {};
-    break;
   }
+  perturb(Window::resampled);
+  if (doomed.shared) doomed = {};
   for (std::uint32_t i = 0; i < doomed.count; ++i) {
     PLIMSOLL_ASSIGN(pinned[i], engine_.space.prepare_free(doomed.extent[i].first));
   }

@@ -41,6 +41,23 @@ TEST(Pool, ALatchThatWasOvertakenBeginsAgain) {
   EXPECT_EQ(f.counter_of(data_page(1)), 2u);
 }
 
+// As above, just after the sampled page was found unchanged.
+TEST(Pool, AnUpgradeThatWasOvertakenFails) {
+  if (!can_interfere) GTEST_SKIP() << "needs a perturbed build";
+  PoolFixture f;
+  f.create(data_page(1), 1);
+  const auto sampled = f.pool->read(data_page(1));
+  ASSERT_TRUE(sampled);
+  const Interference overtaken(Window::sampled, 0, [&] {
+    auto page = f.pool->latch_resident(data_page(1));
+    f.change(page, 2);
+    return true;
+  });
+  ExclusivePage upgraded;
+  EXPECT_FALSE(f.pool->try_upgrade(*sampled, upgraded));
+  EXPECT_TRUE(overtaken.happened());
+}
+
 TEST(Pool, HintsAreBelievedOnlyIfTheFrameHoldsThePage) {
   PoolFixture f;
   f.create(data_page(1), 1);
@@ -192,10 +209,13 @@ TEST(Pool, APoolOfPinnedPagesRefusesAndRecovers) {
     f.pool->pin(page);
     pinned.push_back(page.frame());
   }
-  const auto refused = f.pool->take_frame();
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::memory_budget_exceeded);
-  EXPECT_EQ(refused.error().details(), "all 32 frames of the buffer pool are in use");
+  for (const bool clean : {false, true}) {
+    EXPECT_TRUE(!clean || f.pool->write_back(Lsn{~std::uint64_t{0}}));
+    const auto refused = f.pool->take_frame();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::memory_budget_exceeded);
+    EXPECT_EQ(refused.error().details(), "all 32 frames of the buffer pool are in use");
+  }
   f.pool->unpin(pinned[3]);
   EXPECT_TRUE(f.pool->take_frame());
   EXPECT_FALSE(f.pool->resident(data_page(3)));

@@ -47,6 +47,37 @@ TEST_F(TxnInterferences, ASnapshotReadsWhatItSees) {
   EXPECT_GT(happened, 6);
 }
 
+// The collector moves the version to another page, and other versions come into the frame where it was. A transaction with so many
+// writes does not stamp them; so what it has left behind lasts until the collector sweeps.
+TEST_F(TxnInterferences, ASnapshotReadsAVersionThatMoves) {
+  options.background_threads = false;
+  const Table where = table();
+  int happened = 0;
+  for (const Window window : {Window::sampled, Window::validating})
+    for (int n = 0; n < 40; ++n, ++happened) {
+      const std::string before = noise(100, static_cast<std::uint64_t>(n));
+      put(where, "k", before);
+      db().run_background();  // the next version is the first of a segment
+      auto held = reader();
+      put(where, "k", noise(100, 7));
+      const Interference interference(window, n, [&] {
+        const auto name = [&](int i) { return std::to_string(1000 * happened + i) + std::string(94, '/'); };
+        const auto freed = counter("version_pages_freed");
+        auto inserts = begin();
+        for (int i = 0; i < 200; ++i) EXPECT_OK(inserts.put(where, name(i), noise(50, 1)));
+        EXPECT_OK(inserts.commit());
+        db().run_background();
+        EXPECT_GT(counter("version_pages_freed"), freed);
+        for (int i = 0; i < 200; ++i) erase(where, name(i));  // makes versions, but no leaves
+        return true;
+      });
+      ASSERT_EQ(text(held.get(where, "k")), before) << n;
+      ASSERT_OK(held.commit());
+      if (!interference.happened()) break;
+    }
+  EXPECT_GT(happened, 6);
+}
+
 TEST_F(TxnInterferences, ATableIsFoundByItsName) {
   table("a table");
   const Table where = table("the table");
