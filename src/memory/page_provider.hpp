@@ -3,7 +3,8 @@
 // then becomes resident exactly as it is charged.
 //
 // Reading a decommitted chunk maps the kernel's shared zero page, which is nobody's memory: it is neither charged nor part of the
-// resident size (a test measures it). Writing there would be uncharged memory and is forbidden.
+// resident size (a test measures it; docs/limitations.md says what a kernel without that page does). Writing there would be
+// uncharged memory and is forbidden.
 #pragma once
 
 #include <cstddef>
