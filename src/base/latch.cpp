@@ -9,8 +9,8 @@
 
 namespace plimsoll {
 
-// A holder that was descheduled is away for milliseconds. Who yields meanwhile loses his turn as if he had used it (Linux: the whole
-// slice), and after a few of them runs late when the holder is done; who sleeps does not.
+// A holder that was descheduled is away for milliseconds. Who yields meanwhile loses his turn as if he had used it (Linux: the
+// whole slice), and after a few of them runs late when the holder is done; who sleeps does not.
 void Backoff::pause() {
   constexpr unsigned pauses = 64, yields = 2, doublings_max = 4;
   constexpr std::chrono::microseconds shortest{20};
