@@ -1,5 +1,6 @@
 #include "version/collector.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -21,23 +22,35 @@ struct EntryCopy {
 
 }  // namespace
 
-bool Collector::run() {
+bool Collector::run(bool sweep_now) {
   if (!mutex_.try_lock()) return false;
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
-  // A sweep looks at every live entry: it is worth it when their number has grown by an eighth since the last one, or when
-  // snapshots have ended.
-  const std::uint64_t live = store_.live_entries(), points = registry_.snapshots().size(), oldest = registry_.snapshots().oldest();
-  constexpr std::uint64_t slack = 64;
-  const bool sweep = live > slack && (live > live_after_sweep_ + live_after_sweep_ / 8 + slack || points < points_at_sweep_);
-  store_.retire_lanes(sweep ? ~std::uint64_t{0} : oldest);
+  const bool sweep = sweep_now || worth_a_sweep(store_.live_entries(), registry_.snapshots().size());
+  store_.retire_lanes(sweep ? ~std::uint64_t{0} : registry_.snapshots().oldest());
   bool freed = false;
   for (SegmentIndex index = 0; index < store_.segments(); ++index) freed |= collect_segment(index, sweep);
-  if (sweep) live_after_sweep_ = store_.live_entries();
+  if (sweep) {
+    live_after_sweep_ = ~std::uint64_t{0};
+    points_since_sweep_ = 0;
+    rounds_since_sweep_ = 0;
+  }
   live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
-  points_at_sweep_ = points;
   mutex_.unlock();
   return freed;
+}
+
+// A sweep looks at every live entry. Most of them only wait for the transactions that run just now, and go with their segment soon
+// after; so it is made at once only when their number has grown by more than those may need, else now and then, when it has grown
+// by an eighth or snapshots have ended.
+bool Collector::worth_a_sweep(std::uint64_t live, std::size_t points) {
+  constexpr std::uint64_t negligible = 64, in_passing = 2048;
+  constexpr unsigned rounds_between = 8;
+  points_since_sweep_ = std::max(points_since_sweep_, points);
+  if (live <= negligible) return false;
+  if (live > live_after_sweep_ + live_after_sweep_ / 2 + in_passing) return true;
+  if (++rounds_since_sweep_ < rounds_between) return false;
+  return live > live_after_sweep_ + live_after_sweep_ / 8 + negligible || points < points_since_sweep_;
 }
 
 bool Collector::collect_segment(SegmentIndex index, bool sweep) {

@@ -23,14 +23,15 @@ class Collector {
 
   void stands_still() const PLIMSOLL_REQUIRES(mutex_) {}  // for the analysis
 
-  // True if something was freed. False at once if a round is already running.
-  bool run();
+  // True if something was freed. False at once if a round is already running. `sweep_now`: for who has no room left.
+  bool run(bool sweep_now = false);
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
   Result<bool> purge(TreeId tree, Bytes key);
   // The tree is about to be freed and no transaction runs: its entries are dead, and their keys are not looked up any more.
   Result<void> forget(TreeId tree);
 
  private:
+  bool worth_a_sweep(std::uint64_t live, std::size_t points) PLIMSOLL_REQUIRES(mutex_);
   bool collect_segment(SegmentIndex index, bool sweep) PLIMSOLL_REQUIRES(mutex_);
   template <class Each>
   bool for_each_entry(SegmentIndex index, Each each) PLIMSOLL_REQUIRES(mutex_);
@@ -47,8 +48,9 @@ class Collector {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // entries that the last sweep left
-  std::size_t points_at_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;     // of the last round
+  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the fewest entries since the last sweep
+  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the most snapshots since then
+  unsigned rounds_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace plimsoll::version
