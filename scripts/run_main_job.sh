@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job: real data, concurrent writers, a kill, recovery, verification (bench/main_job.cpp). Usage: scripts/run_main_job.sh [option]...
+# The main job: real data, concurrent writers, a kill, recovery, verification (bench/main_job/). Usage: scripts/run_main_job.sh [option]...
 # The store lies in a folder of its own beside the build (a real disk, not a memory file system) and is removed afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
