@@ -12,6 +12,8 @@
 namespace plimsoll::bench {
 namespace {
 
+constexpr unsigned steps_least = 50;  // transactions of each thread in each round, however slow the machine is
+
 struct OpenStore {
   Database database;
   Table rows;
@@ -56,10 +58,11 @@ Result<void> run_round(OpenStore& store, std::vector<StressThread>& threads, dou
   for (std::size_t i = 0; i < threads.size(); ++i) {
     threads[i].attach(store.database, store.rows, store.accounts);
     running.emplace_back([&, i] {
-      while (!stop.load(std::memory_order_relaxed)) {
+      for (unsigned steps = 0; steps < steps_least || !stop.load(std::memory_order_relaxed); ++steps) {
         if (auto done = threads[i].step(); !done) {
           problems[i] = done.error();
           stop.store(true, std::memory_order_relaxed);
+          break;
         }
       }
     });

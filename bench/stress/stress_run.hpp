@@ -57,7 +57,7 @@ class StressThread {
 
   void attach(Database& database, Table rows, Table accounts);
   Result<void> step();         // one transaction
-  Result<void> compare_all();  // the whole own range against the model
+  Result<void> compare_all();  // the whole own range against the model, and the sum of the accounts
   const StressTotals& totals() const;
 
   static constexpr std::uint64_t accounts = 64;
