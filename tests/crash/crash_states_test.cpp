@@ -1,6 +1,6 @@
 // Thousands of stores that lost power: nothing acknowledged is lost, nothing half done shows, whatever the moment and whatever the
 // disk made of the writes in flight (crash_run.hpp). PLIMSOLL_TEST_SEED runs one seed only, PLIMSOLL_TEST_SCALE multiplies.
-// ctest-timeout: 900
+// ctest-timeout: 1800
 #include <gtest/gtest.h>
 
 #include "crash/crash_run.hpp"
