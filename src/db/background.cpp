@@ -1,4 +1,5 @@
 // The background threads of a store, and the same work on demand.
+#include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,15 +17,17 @@ constexpr double checkpoint_at_share = 0.5;  // of log_bytes_max
 
 // These threads work in short bursts between waits for the device. With more busy threads than processors each burst would begin
 // late by a slice of all others; who asks for short slices is let in at once, and gets no larger share (EEVDF, Linux 6.12; an older
-// one ignores or refuses it).
+// one ignores or refuses it). Policy and nice value stay as the application has chosen them.
 void ask_for_short_slices() {
   struct Attributes {  // the kernel's sched_attr; the system's headers of it and of pthreads exclude each other
-    std::uint32_t size = sizeof(Attributes), policy = 0;
+    std::uint32_t size = 0, policy = 0;
     std::uint64_t flags = 0;
     std::int32_t nice = 0;
     std::uint32_t priority = 0;
-    std::uint64_t runtime_ns = 100'000, deadline_ns = 0, period_ns = 0;
+    std::uint64_t runtime_ns = 0, deadline_ns = 0, period_ns = 0;
   } attributes;
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER) return;
+  attributes.runtime_ns = 100'000;
   static_cast<void>(syscall(SYS_sched_setattr, 0, &attributes, 0));
 }
 }  // namespace

@@ -98,7 +98,8 @@ std::uint64_t TransactionImpl::wait_deadline() const {
 Result<version::Reserved> TransactionImpl::reserve_entry(std::uint16_t bytes) {
   version::PrivateLane* lane = entries_ >= write_set_max ? &lane_ : nullptr;
   auto taken = engine_.versions.reserve(bytes, lane);
-  if (taken || taken.error().code() != ErrorCode::no_space || !engine_.collector.run(true)) return taken;
+  if (taken || taken.error().code() != ErrorCode::no_space) return taken;
+  if (!engine_.collector.run(version::Collector::Urgency::urgent)) return taken;
   return engine_.versions.reserve(bytes, lane);
 }
 

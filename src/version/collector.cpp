@@ -22,20 +22,17 @@ struct EntryCopy {
 
 }  // namespace
 
-bool Collector::run(bool sweep_now) {
+bool Collector::run(Urgency urgency) {
   if (!mutex_.try_lock()) return false;
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
-  const bool sweep = sweep_now || worth_a_sweep(store_.live_entries(), registry_.snapshots().size());
+  const bool sweep = worth_a_sweep(urgency);
   store_.retire_lanes(sweep ? ~std::uint64_t{0} : registry_.snapshots().oldest());
   bool freed = false;
   for (SegmentIndex index = 0; index < store_.segments(); ++index) freed |= collect_segment(index, sweep);
-  if (sweep) {
-    live_after_sweep_ = ~std::uint64_t{0};
-    points_since_sweep_ = 0;
-    rounds_since_sweep_ = 0;
-  }
-  live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
+  const std::uint64_t left = store_.live_entries();
+  live_after_sweep_ = sweep ? left : std::min(live_after_sweep_, left);
+  if (sweep) points_since_sweep_ = rounds_since_sweep_ = 0;
   mutex_.unlock();
   return freed;
 }
@@ -43,13 +40,15 @@ bool Collector::run(bool sweep_now) {
 // A sweep looks at every live entry. Most of them only wait for the transactions that run just now, and go with their segment soon
 // after; so it is made at once only when their number has grown by more than those may need, else now and then, when it has grown
 // by an eighth or snapshots have ended.
-bool Collector::worth_a_sweep(std::uint64_t live, std::size_t points) {
+bool Collector::worth_a_sweep(Urgency urgency) {
   constexpr std::uint64_t negligible = 64, in_passing = 2048;
   constexpr unsigned rounds_between = 8;
+  const std::uint64_t live = store_.live_entries();
+  const std::size_t points = registry_.snapshots().size();
   points_since_sweep_ = std::max(points_since_sweep_, points);
   if (live <= negligible) return false;
   if (live > live_after_sweep_ + live_after_sweep_ / 2 + in_passing) return true;
-  if (++rounds_since_sweep_ < rounds_between) return false;
+  if (++rounds_since_sweep_ < rounds_between && urgency == Urgency::none) return false;
   return live > live_after_sweep_ + live_after_sweep_ / 8 + negligible || points < points_since_sweep_;
 }
 

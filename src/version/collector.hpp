@@ -23,15 +23,17 @@ class Collector {
 
   void stands_still() const PLIMSOLL_REQUIRES(mutex_) {}  // for the analysis
 
-  // True if something was freed. False at once if a round is already running. `sweep_now`: for who has no room left.
-  bool run(bool sweep_now = false);
+  // Urgent: somebody has no room left, so that a sweep that pays is not put off.
+  enum class Urgency : bool { none, urgent };
+  // True if something was freed. False at once if a round is already running.
+  bool run(Urgency urgency = Urgency::none);
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
   Result<bool> purge(TreeId tree, Bytes key);
   // The tree is about to be freed and no transaction runs: its entries are dead, and their keys are not looked up any more.
   Result<void> forget(TreeId tree);
 
  private:
-  bool worth_a_sweep(std::uint64_t live, std::size_t points) PLIMSOLL_REQUIRES(mutex_);
+  bool worth_a_sweep(Urgency urgency) PLIMSOLL_REQUIRES(mutex_);
   bool collect_segment(SegmentIndex index, bool sweep) PLIMSOLL_REQUIRES(mutex_);
   template <class Each>
   bool for_each_entry(SegmentIndex index, Each each) PLIMSOLL_REQUIRES(mutex_);

@@ -2,13 +2,14 @@
 #include "bench/stress/stress_run.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "bench/command_line.hpp"
 
 namespace plimsoll::bench {
 namespace {
@@ -18,16 +19,15 @@ using Change = Result<void> (*)(Transaction&, Table table, const std::string& ke
 class StressTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "plimsoll-stress-XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    settings_.path = folder_ + "/store";
+    auto folder = WorkFolder::make("", false);
+    ASSERT_TRUE(folder) << folder.error().message();
+    folder_ = std::move(*folder);
+    settings_.path = folder_->path() + "/store";
     settings_.keys_per_thread = 300;
     settings_.seconds_per_open = 0.3;
     settings_.seconds = 1;
     settings_.memory_budget = 32_MiB;
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   // What the run says when every record of the table has been changed like this behind its back.
   std::string complaint(bool accounts, Change change) {
@@ -58,7 +58,7 @@ class StressTest : public ::testing::Test {
     return found;
   }
 
-  std::string folder_;
+  std::unique_ptr<WorkFolder> folder_;  // removes itself
   StressSettings settings_;
 };
 
