@@ -67,6 +67,16 @@ class Database {
   Result<void> transact(const TransactionOptions& options, const std::function<Result<void>(Transaction&)>& body);
 
   Result<void> checkpoint();
+
+  // Moves the hard limit: 16 MiB .. Options::memory_budget, bytes. Lower: memory is given back to the system until the new limit
+  // holds, pages of the pool first; memory_budget_exceeded: what runs needs more than that now, and the limit is where it was.
+  Result<void> set_memory_budget(std::size_t bytes);
+  // Gives back what can be spared at once, up to `bytes`; answers how much it was. The pool may fill it again later.
+  std::size_t release_memory(std::size_t bytes);
+  // The host knows of pressure that the store cannot see: its level is at least this one until it is set to normal.
+  void set_pressure_level(PressureLevel level);
+  PressureLevel pressure_level() const;
+
   Result<VerifyReport> verify();
   RecoveryReport recovery_report() const;
   Statistics statistics() const;

@@ -60,6 +60,7 @@ struct Options {
   std::size_t log_ring_bytes = 0;          // 0: chosen from the budget (1 MiB at 32 MiB, 32 MiB from 4 GiB)
   std::chrono::milliseconds transaction_deadline{3'600'000};
   std::chrono::milliseconds lock_deadline{10'000};
+  std::chrono::milliseconds memory_deadline{1'000};  // how long a call waits for memory that others free; 0: not at all
   std::chrono::milliseconds retention{0};  // how far back as_of may go
   bool background_threads = true;          // false: the caller drives Database::run_background (simulations)
   EventSink events{};

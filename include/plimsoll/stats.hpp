@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plimsoll/types.hpp"
@@ -11,9 +12,47 @@ namespace plimsoll {
 
 struct AccountStats {
   std::string name;
+  std::string parent;            // accounts are a tree; an inner one is the sum of its children; empty: the root
   std::uint64_t used_bytes = 0;  // committed chunks and spans, not objects
   std::uint64_t peak_bytes = 0;
-  std::uint64_t floor_bytes = 0;
+  std::uint64_t floor_bytes = 0;  // that only this account may take
+  std::uint64_t cap_bytes = 0;    // the most that it may hold; 0: the budget
+};
+
+// How much of the budget is needed: used, less what could be given back at any time, as a share of what was free when the store had
+// been opened. warning from 70 %, critical from 85 %, emergency from 95 %; a level ends 5 points below. What the operating system
+// and the host report can raise it.
+enum class PressureLevel : std::uint8_t { normal, warning, critical, emergency };
+std::string_view name(PressureLevel level) noexcept;
+
+// Something that memory pressure caused. `what`: "level", or the rung that was taken.
+struct PressureEvent {
+  std::uint64_t wall_ms = 0;
+  PressureLevel level{};  // after it
+  std::string_view what;  // static text, as the next
+  std::string_view why;
+  std::uint64_t needed_bytes = 0, asked_bytes = 0, freed_bytes = 0, busy_ns = 0;
+};
+
+struct RungStats {
+  std::string name, meaning;
+  std::uint64_t fired = 0;         // how often it was taken
+  std::uint64_t freed_bytes = 0;   // by the ledger, not by its own account
+  std::uint64_t in_vain = 0;       // how often nothing was freed
+  std::uint64_t false_claims = 0;  // how often it claimed more than the ledger saw
+  std::uint64_t busy_ns = 0;
+};
+
+struct MemoryPressure {
+  PressureLevel level{};
+  std::uint64_t needed_bytes = 0;
+  std::uint64_t baseline_bytes = 0;  // of it, fixed since the store was opened
+  std::uint64_t reserve_bytes = 0;   // that only abort, log and spilling may take
+  std::uint64_t waits = 0;           // charges that waited for others
+  std::uint64_t refusals = 0;        // charges and transactions refused in the end
+  std::uint64_t watchdog = 0;        // waits during which nothing was freed, so that the last rung was taken
+  std::vector<RungStats> rungs;      // in the order in which they are taken
+  std::vector<PressureEvent> events;  // the newest, oldest first
 };
 
 struct NamedValue {
@@ -27,6 +66,7 @@ struct Statistics {
   std::uint64_t memory_budget = 0;
   std::uint64_t memory_used = 0;
   std::vector<AccountStats> accounts;
+  MemoryPressure pressure;
   std::vector<NamedValue> counters;  // monotone since open or reset
   std::vector<NamedValue> gauges;    // the value now
   std::vector<std::string> events;   // the newest events, oldest first

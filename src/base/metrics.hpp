@@ -17,6 +17,7 @@ namespace plimsoll {
   X(transactions_committed, "transactions", "transactions committed, read-only ones included") \
   X(transactions_aborted, "transactions", "transactions aborted, for whatever reason")         \
   X(transactions_reaped, "transactions", "transactions ended because of a deadline or a kill") \
+  X(transactions_sacrificed, "transactions", "transactions ended because memory was short and they held most") \
   X(write_conflicts, "errors", "writes refused because another transaction was first")         \
   X(deadlocks, "errors", "waits refused because they would have closed a cycle")               \
   X(lock_waits, "waits", "writers that waited for another transaction")                        \

@@ -34,6 +34,7 @@ void ask_for_short_slices() {
 
 // Relaxed and asynchronous commits reach the disk without anybody waiting for them.
 bool Store::write_log() {
+  const memory::ReserveScope background;
   if (log_->failed()) return false;
   bool worked = false;
   if (log_->durable() < log_->end()) worked = log_->flush_to(log_->end()).has_value();
@@ -42,6 +43,7 @@ bool Store::write_log() {
 }
 
 bool Store::provide_pages() {
+  const memory::ReserveScope background;
   const auto provided = pool_->run_background();
   return collector_->run() || (provided && *provided);
 }
@@ -59,8 +61,19 @@ void Store::tell_of_damage() {
   if (now > told) events_->add(EventKind::corruption, "{} reads met damaged pages; verify names them", now - told);
 }
 
+void Store::tell_of_pressure() {
+  memory::PressureManager& pressure = budget_->pressure();
+  pressure.tick();
+  pressure_told_ = pressure.events_since(pressure_told_, [&](const PressureEvent& event) {
+    events_->add(EventKind::pressure, "{}: {} {}, {} of {} bytes needed, {} freed", name(event.level), event.what, event.why,
+                 event.needed_bytes, budget_->limit(), event.freed_bytes);
+  });
+}
+
 bool Store::keep_house() {
+  const memory::ReserveScope background;
   tell_of_damage();
+  tell_of_pressure();
   bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
   move_window();
   if (!log_->failed() && log_->wants_cut(checkpoint_at_share)) {

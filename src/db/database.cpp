@@ -125,6 +125,17 @@ Result<void> Database::checkpoint() {
   PLIMSOLL_OPEN();
   return store_->checkpoint();
 }
+Result<void> Database::set_memory_budget(std::size_t bytes) {
+  PLIMSOLL_OPEN();
+  return store_->budget().set_limit(bytes);
+}
+std::size_t Database::release_memory(std::size_t bytes) { return store_ ? store_->budget().pressure().release(bytes) : 0; }
+void Database::set_pressure_level(PressureLevel level) {
+  if (store_) store_->budget().pressure().set_level_by_hand(level);
+}
+PressureLevel Database::pressure_level() const {
+  return store_ ? store_->budget().pressure().level() : PressureLevel::normal;
+}
 Result<VerifyReport> Database::verify() {
   PLIMSOLL_OPEN();
   return store_->verify();

@@ -73,6 +73,8 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
   PLIMSOLL_TRY(store->open_files());
   PLIMSOLL_TRY(store->recover());
   PLIMSOLL_TRY(store->catalogue_->finish_drops());
+  store->budget_->pressure().set_baseline();
+  if (options.background_threads) store->budget_->pressure().set_wait(saturated_ns(options.memory_deadline));
   store->move_window();  // before anything is superseded
   store->start_threads();
   return store;
@@ -88,6 +90,7 @@ Result<void> Store::usable() const {
 Result<void> Store::check_options() const {
   PLIMSOLL_TRY(not_negative("transaction_deadline", options_.transaction_deadline));
   PLIMSOLL_TRY(not_negative("lock_deadline", options_.lock_deadline));
+  PLIMSOLL_TRY(not_negative("memory_deadline", options_.memory_deadline));
   PLIMSOLL_TRY(not_negative("retention", options_.retention));
   PLIMSOLL_TRY(in_range("page_size", options_.page_size, storage::page_bytes_min, storage::page_bytes_max));
   if (!std::has_single_bit(options_.page_size))
@@ -172,13 +175,15 @@ Result<void> Store::take_lock() {
 }
 
 Result<void> Store::open_memory() {
-  budget_ = std::make_unique<memory::MemoryBudget>(options_.memory_budget);
+  budget_ = std::make_unique<memory::MemoryBudget>(
+      options_.memory_budget, options_.environment != nullptr ? *options_.environment->time : system_time());
   provider_ = std::make_unique<memory::PageProvider>(*budget_);
   const std::size_t chunk = provider_->chunk_bytes();
   budget_->set_floor(memory::Account::contexts, std::max<std::size_t>(chunk, std::min(options_.memory_budget / 32, 2 * mib)));
   budget_->set_floor(memory::Account::io_buffers, 2 * mib);
   budget_->set_floor(memory::Account::versions, chunk);
   budget_->set_floor(memory::Account::large_objects, mib / 2);
+  budget_->set_reserve(std::max(chunk, std::min(options_.memory_budget / 128, 8 * mib)));
   PLIMSOLL_ASSIGN(blocks_, memory::BlockPool::make(*provider_));
   return {};
 }
@@ -358,7 +363,8 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
   trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
   PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *version_file_, *provider_, *log_, metrics_, super_.incarnation));
   chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);
-  collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_);
+  collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_,
+                                                    budget_->pressure());
   engine_.reset(new txn::Engine{*provider_, *blocks_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,
                                 *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
                                 saturated_ns(options_.transaction_deadline), saturated_ns(options_.lock_deadline)});

@@ -7,11 +7,17 @@ Statistics Store::statistics() const {
   Statistics all;
   all.memory_budget = budget_->limit();
   all.memory_used = budget_->used();
-  for (std::size_t i = 0; i < memory::MemoryBudget::accounts; ++i) {
+  for (std::size_t i = 0; i < memory::account_count; ++i) {
     const auto account = static_cast<memory::Account>(i);
-    all.accounts.push_back(
-        {std::string(memory::name(account)), budget_->used(account), budget_->peak(account), budget_->floor(account)});
+    const std::size_t cap = budget_->cap(account);
+    all.accounts.push_back({.name = std::string(memory::name(account)),
+                            .parent = std::string(memory::is_root(account) ? "" : memory::name(memory::parent_of(account))),
+                            .used_bytes = budget_->used(account),
+                            .peak_bytes = budget_->peak(account),
+                            .floor_bytes = budget_->floor(account),
+                            .cap_bytes = cap == memory::MemoryBudget::no_cap ? 0 : cap});
   }
+  all.pressure = budget_->pressure().statistics();
   for (std::size_t i = 0; i < Metrics::counters; ++i)
     all.counters.push_back({std::string(counter_facts[i].name), std::string(counter_facts[i].unit),
                             std::string(counter_facts[i].help), metrics_.sum(static_cast<Counter>(i))});
@@ -45,6 +51,7 @@ Statistics Store::statistics() const {
 void Store::reset_statistics() {
   metrics_.reset();
   budget_->reset_peaks();
+  budget_->pressure().reset_statistics();
 }
 
 }  // namespace plimsoll::db

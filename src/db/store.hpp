@@ -48,6 +48,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   txn::Engine& engine() { return *engine_; }
   txn::TransactionManager& transactions() { return *transactions_; }
   registry::Registry& registry() { return *registry_; }
+  memory::MemoryBudget& budget() { return *budget_; }
   Catalogue& catalogue() { return *catalogue_; }
   log::Log& log() { return *log_; }
   HybridClock& clock() { return *clock_; }
@@ -104,6 +105,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   bool keep_house();
   void move_window();
   void tell_of_damage();
+  void tell_of_pressure();
 
   const std::string path_;
   const Home home_;
@@ -143,7 +145,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::function<void(Lsn)> durable_callback_ PLIMSOLL_GUARDED_BY(callback_mutex_);
   Mutex callback_mutex_{LatchRank::events};
   std::atomic<bool> stopping_{false}, failing_{false};
-  std::atomic<std::uint64_t> damaged_told_{0};
+  std::atomic<std::uint64_t> damaged_told_{0}, pressure_told_{0};
   bool closed_ = false;
   std::vector<std::thread> threads_;
 };

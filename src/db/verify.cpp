@@ -49,6 +49,7 @@ Result<void> Store::read_through(const txn::LargeValue& value) {
 
 Result<VerifyReport> Store::verify() {
   constexpr std::size_t problems_max = 1000;
+  const memory::ReserveScope alone;  // it waits for nobody while it keeps the collector out
   MutexLock housekeeping(collector_->mutex());
   collector_->stands_still();
   VerifyReport report;

@@ -11,6 +11,7 @@
 #include "base/latch.hpp"
 #include "memory/buddy.hpp"
 #include "memory/poison.hpp"
+#include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
 namespace {
@@ -38,10 +39,13 @@ struct BlockPool::Impl final : public Reclaimer {
     for (std::size_t chunk = arena.chunks(); chunk-- > 0;) push_idle(chunk);
   }
 
+  char* try_take_carved(unsigned order);
   char* take_carved(unsigned order);
   char* take_mapped(std::size_t bytes, std::size_t& got);
   void give_carved(char* block, unsigned order);
   std::size_t reclaim(std::size_t bytes) override;
+  std::size_t reclaimable() const override { return spare.load(std::memory_order_relaxed) == none ? 0 : arena.chunk_bytes(); }
+  std::string_view obstacle() const override { return "every chunk has blocks in use"; }
 
   char* take_from_lists(unsigned order) PLIMSOLL_REQUIRES(mutex);
   std::size_t retire_if_empty(std::size_t chunk) PLIMSOLL_REQUIRES(mutex);
@@ -56,7 +60,7 @@ struct BlockPool::Impl final : public Reclaimer {
   Buddy buddy PLIMSOLL_GUARDED_BY(mutex);
   Mapping idle PLIMSOLL_GUARDED_BY(mutex);  // a stack of chunk numbers
   std::size_t idle_chunks PLIMSOLL_GUARDED_BY(mutex) = 0;
-  std::size_t spare PLIMSOLL_GUARDED_BY(mutex) = none;  // the one empty chunk in use
+  std::atomic<std::size_t> spare{none};  // the one empty chunk in use; changed with the mutex held
 };
 
 void BlockPool::Impl::push_idle(std::size_t chunk) {
@@ -89,7 +93,7 @@ void BlockPool::Impl::give_back(std::size_t chunk) {
   push_idle(chunk);
 }
 
-char* BlockPool::Impl::take_carved(unsigned order) {
+char* BlockPool::Impl::try_take_carved(unsigned order) {
   std::size_t chunk = none;
   {
     const MutexLock lock(mutex);
@@ -97,7 +101,7 @@ char* BlockPool::Impl::take_carved(unsigned order) {
     if (idle_chunks == 0) return nullptr;
     chunk = idle.as<std::uint32_t>()[--idle_chunks];
   }
-  const bool committed = arena.commit(chunk).has_value();
+  const bool committed = arena.try_commit(chunk);
   std::size_t retired = none;
   char* block = nullptr;
   {
@@ -114,6 +118,19 @@ char* BlockPool::Impl::take_carved(unsigned order) {
   return block;
 }
 
+// Blocks that others give back meanwhile serve as well as a new chunk.
+char* BlockPool::Impl::take_carved(unsigned order) {
+  struct Take final : Attempt {
+    Take(Impl& of, unsigned size) : pool(of), order(size) {}
+    bool succeeds() override { return (block = pool.try_take_carved(order)) != nullptr; }
+    Impl& pool;
+    unsigned order;
+    char* block = nullptr;
+  } take(*this, order);
+  if (!take.succeeds()) provider.budget().pressure().make_room(take, Account::contexts, arena.chunk_bytes());
+  return take.block;
+}
+
 void BlockPool::Impl::give_carved(char* block, unsigned order) {
   std::size_t retired = none;
   {
@@ -122,6 +139,7 @@ void BlockPool::Impl::give_carved(char* block, unsigned order) {
     retired = retire_if_empty(buddy.chunk_of(block));
   }
   give_back(retired);
+  provider.budget().pressure().freed(Buddy::unit_bytes << order);
 }
 
 char* BlockPool::Impl::take_mapped(std::size_t bytes, std::size_t& got) {
@@ -140,7 +158,7 @@ std::size_t BlockPool::Impl::reclaim(std::size_t) {
   {
     const MutexLock lock(mutex);
     if (spare == none) return 0;
-    chunk = std::exchange(spare, none);
+    chunk = spare.exchange(none);
     buddy.remove_chunk(chunk);
   }
   give_back(chunk);
@@ -159,7 +177,7 @@ Result<BlockPool> BlockPool::make(PageProvider& provider) {
   PLIMSOLL_ASSIGN(ChunkArena arena, provider.reserve(account, chunk_bytes, chunks));
   Impl* impl = new (self.data()) Impl(provider, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
   impl->self = std::move(self);
-  provider.budget().add_reclaimer(*impl);
+  provider.budget().pressure().add(Rung::caches, account, *impl);
   return BlockPool(impl);
 }
 
@@ -177,7 +195,7 @@ BlockPool::~BlockPool() { close(); }
 void BlockPool::close() {
   if (impl_ == nullptr) return;
   PLIMSOLL_CHECK(live_bytes() == 0);
-  impl_->provider.budget().remove_reclaimer(*impl_);
+  impl_->provider.budget().pressure().remove(*impl_);
   trim();
   PLIMSOLL_CHECK(impl_->arena.committed_chunks() == 0);
   const Mapping self = std::move(impl_->self);  // unmapped last

@@ -2,208 +2,192 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
 namespace {
 
-struct AccountFacts {
-  std::string_view name, meaning;
-};
-constexpr AccountFacts facts[] = {
-#define PLIMSOLL_X(name, meaning) {#name, meaning},
-    PLIMSOLL_ACCOUNTS(PLIMSOLL_X)
-#undef PLIMSOLL_X
-};
-static_assert(std::size(facts) == MemoryBudget::accounts);
-
-const AccountFacts& of(Account account) {
-  PLIMSOLL_DCHECK(account < Account::count_);
-  return facts[static_cast<std::size_t>(account)];
-}
+static_assert(std::size(account_facts) == account_count && is_root(Account::store));
 
 // Sums of two amounts that each fit the limit must not wrap around.
 constexpr std::size_t limit_max = std::numeric_limits<std::size_t>::max() / 4;
 
-// What a thread took from others after its reclaimer freed it can be asked for again, but not for ever: the caller gets its error.
-constexpr unsigned reclaim_rounds_max = 16;
-
 }  // namespace
 
-std::string_view name(Account account) { return of(account).name; }
-std::string_view meaning(Account account) { return of(account).meaning; }
-
-MemoryBudget::MemoryBudget(std::size_t limit_bytes) : limit_(limit_bytes) {
+MemoryBudget::MemoryBudget(std::size_t limit_bytes, TimeSource& time)
+    : limit_(limit_bytes), time_(time), pressure_(std::make_unique<PressureManager>(*this)) {
   PLIMSOLL_CHECK(limit_bytes >= least_bytes);
   PLIMSOLL_CHECK(limit_bytes <= limit_max);
+  cell(Account::store).cap = limit_bytes;
 }
 
 MemoryBudget::~MemoryBudget() {
+  discharge(Account::withheld, used(Account::withheld));
   for (const Cell& c : cell_) PLIMSOLL_CHECK(c.used.load() == 0);
-  PLIMSOLL_CHECK(used_.load() == 0);
-  const MutexLock lock(reclaim_mutex_);
-  for (const Registered& r : reclaimers_) PLIMSOLL_CHECK(r.reclaimer == nullptr);
 }
 
-bool MemoryBudget::try_claim(std::size_t bytes) {
-  std::size_t claimed = claimed_.load();
+std::size_t MemoryBudget::cap_for_this_thread(Account account) const {
+  const std::size_t cap = cell(account).cap.load();
+  return is_root(account) && !ReserveScope::active() ? cap - reserve_.load() : cap;
+}
+
+// A claim is made for one exact step of the account (from `before` to `before + bytes`), first above it, by as much as the step
+// exceeds the account's floor, and corrected when another thread moved the account meanwhile.
+bool MemoryBudget::try_claim(Account account, std::size_t bytes) {
+  if (bytes == 0) return true;
+  Cell& c = cell(account);
+  const Account parent = parent_of(account);
+  const std::size_t floor = c.floor.load();
+  std::size_t before = c.claimed.load(), above = 0;
   do {
-    PLIMSOLL_DCHECK(claimed <= limit());
-    if (bytes > limit() - claimed) return false;
-  } while (!claimed_.compare_exchange_weak(claimed, claimed + bytes));
+    const std::size_t cap = cap_for_this_thread(account);
+    const bool fits = before <= cap && bytes <= cap - before;
+    const std::size_t needed = fits && parent != account ? std::max(before + bytes, floor) - std::max(before, floor) : 0;
+    if (needed < above) unclaim(parent, above - needed);
+    if (!fits) return false;
+    if (needed > above && !try_claim(parent, needed - above)) {
+      unclaim(parent, above);
+      return false;
+    }
+    above = needed;
+  } while (!c.claimed.compare_exchange_weak(before, before + bytes));
   return true;
 }
 
-// The order keeps invariant 1: first the claim, then the account, then the total; discharge() goes the other way. A claim is made
-// for one exact step of the account (from `before` to `before + bytes`) and corrected when another thread moved the account first.
-bool MemoryBudget::try_charge(Account account, std::size_t bytes) {
-  PLIMSOLL_DCHECK(account < Account::count_);
-  if (bytes == 0) return true;
-  if (bytes > limit()) return false;
+void MemoryBudget::unclaim(Account account, std::size_t bytes) {
+  if (bytes == 0) return;
   Cell& c = cell(account);
-  const std::size_t floor = c.floor.load();
-  std::size_t before = c.used.load();
-  std::size_t claimed = 0;
-  do {
-    const std::size_t needed = std::max(before + bytes, floor) - std::max(before, floor);
-    if (needed < claimed) {
-      claimed_.fetch_sub(claimed - needed);
-    } else if (!try_claim(needed - claimed)) {
-      claimed_.fetch_sub(claimed);
-      return false;
-    }
-    claimed = needed;
-  } while (!c.used.compare_exchange_weak(before, before + bytes));
-  used_.fetch_add(bytes);
+  const std::size_t before = c.claimed.fetch_sub(bytes), floor = c.floor.load();
+  PLIMSOLL_CHECK(bytes <= before);
+  if (!is_root(account)) unclaim(parent_of(account), std::max(before, floor) - std::max(before - bytes, floor));
+}
 
-  const std::size_t now = before + bytes;
-  std::size_t peak = c.peak.load(std::memory_order_relaxed);
-  while (peak < now && !c.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
+// The order keeps invariant 1: first the claims, then the use; discharge() goes the other way.
+bool MemoryBudget::try_charge(Account account, std::size_t bytes) {
+  PLIMSOLL_DCHECK(is_leaf(account));
+  if (bytes > limit_ || !try_claim(account, bytes)) return false;
+  if (bytes == 0) return true;
+  for (Account at = account;; at = parent_of(at)) {
+    Cell& c = cell(at);
+    const std::size_t now = c.used.fetch_add(bytes) + bytes;
+    std::size_t peak = c.peak.load(std::memory_order_relaxed);
+    while (peak < now && !c.peak.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {}
+    if (is_root(at)) break;
+  }
+  pressure_->ledger_moved();
   return true;
 }
 
 void MemoryBudget::discharge(Account account, std::size_t bytes) {
-  PLIMSOLL_DCHECK(account < Account::count_);
+  PLIMSOLL_DCHECK(is_leaf(account));
   if (bytes == 0) return;
-  Cell& c = cell(account);
-  std::size_t before = c.used.load();
-  PLIMSOLL_CHECK(bytes <= before);  // what the caller holds is part of the account, whoever else moves it
-  const std::size_t total = used_.fetch_sub(bytes);
-  PLIMSOLL_CHECK(bytes <= total);
-  do { PLIMSOLL_CHECK(bytes <= before); } while (!c.used.compare_exchange_weak(before, before - bytes));
-  const std::size_t floor = c.floor.load();
-  const std::size_t unclaimed = std::max(before, floor) - std::max(before - bytes, floor);
+  for (Account at = account;; at = parent_of(at)) {
+    const std::size_t before = cell(at).used.fetch_sub(bytes);
+    PLIMSOLL_CHECK(bytes <= before);  // what the caller holds is part of it, whoever else moves it
+    if (is_root(at)) break;
+  }
+  unclaim(account, bytes);
   discharged_.fetch_add(bytes);
-  [[maybe_unused]] const std::size_t claimed = claimed_.fetch_sub(unclaimed);
-  PLIMSOLL_DCHECK(unclaimed <= claimed);
+  pressure_->ledger_moved();
+  pressure_->freed(bytes);
 }
 
 std::size_t MemoryBudget::available(Account account) const {
   const Cell& c = cell(account);
-  const std::size_t used_bytes = c.used.load(), floor = c.floor.load();
-  const std::size_t unused_floor = floor > used_bytes ? floor - used_bytes : 0;
-  return limit() - claimed_.load() + unused_floor;
+  const std::size_t claimed = c.claimed.load(), floor = c.floor.load(), cap = cap_for_this_thread(account);
+  const std::size_t below_cap = cap > claimed ? cap - claimed : 0;
+  if (is_root(account)) return below_cap;
+  return std::min(below_cap, (floor > claimed ? floor - claimed : 0) + available(parent_of(account)));
 }
 
-// False: even an otherwise empty budget would refuse, so that nobody needs to be asked to empty it.
+std::size_t MemoryBudget::used() const {
+  const std::size_t all = used(Account::store);
+  return all - std::min(all, used(Account::withheld));
+}
+
+bool MemoryBudget::within_caps(Account account, std::size_t bytes) const {
+  return bytes <= cell(account).cap.load() && (is_root(account) || within_caps(parent_of(account), bytes));
+}
+
 bool MemoryBudget::can_ever_hold(Account account, std::size_t bytes) const {
-  std::size_t floors_of_others = 0;
-  for (std::size_t i = 0; i < accounts; ++i) floors_of_others += i == static_cast<std::size_t>(account) ? 0 : cell_[i].floor.load();
-  PLIMSOLL_DCHECK(floors_of_others < limit());
-  return bytes <= limit() - floors_of_others;
+  std::size_t others = (ReserveScope::active() ? 0 : reserve_.load()) + used(Account::withheld);
+  for (std::size_t i = 0; i < account_count; ++i) {
+    Account at = account;
+    while (static_cast<std::size_t>(at) != i && !is_root(at)) at = parent_of(at);
+    if (static_cast<std::size_t>(at) != i) others += cell_[i].floor.load();  // not on the way from the account up
+  }
+  return others < limit_ && bytes <= limit_ - others && within_caps(account, bytes);
 }
 
-// Reclaimers are called without the mutex, because they take latches of lower ranks. Whether they achieved anything is read from
-// the ledger, not from their answer.
 Result<void> MemoryBudget::charge(Account account, std::size_t bytes) {
   if (try_charge(account, bytes)) [[likely]]
     return {};
-  const unsigned rounds = can_ever_hold(account, bytes) ? reclaim_rounds_max : 0;
-  for (unsigned round = 0; round < rounds; ++round) {
-    const std::uint64_t discharged_before_round = discharged_.load();
-    for (std::size_t i = 0; Reclaimer* reclaimer = enter_reclaimer(i); ++i) {
-      [[maybe_unused]] const std::uint64_t discharged_before = discharged_.load();
-      const std::size_t room = available(account);
-      [[maybe_unused]] const std::size_t answer = reclaimer->reclaim(bytes > room ? bytes - room : 1);
-      PLIMSOLL_DCHECK(answer <= discharged_.load() - discharged_before);
-      leave_reclaimer(*reclaimer);
-      if (try_charge(account, bytes)) return {};
-    }
-    if (discharged_.load() == discharged_before_round) break;  // nobody has anything left to give
-  }
+  struct TryCharge final : Attempt {
+    TryCharge(MemoryBudget& of, Account to, std::size_t n) : budget(of), account(to), bytes(n) {}
+    bool succeeds() override { return budget.try_charge(account, bytes); }
+    MemoryBudget& budget;
+    Account account;
+    std::size_t bytes;
+  } attempt(*this, account, bytes);
+  if (pressure_->make_room(attempt, account, bytes)) return {};
   return fail(ErrorCode::memory_budget_exceeded, "{} bytes for {} ({}): {} of {} bytes are used, {} of them for {}", bytes,
               name(account), meaning(account), used(), limit(), used(account), name(account));
 }
 
 void MemoryBudget::set_floor(Account account, std::size_t bytes) {
-  PLIMSOLL_CHECK(can_ever_hold(account, bytes) && bytes < limit());
+  PLIMSOLL_CHECK(is_leaf(account) && can_ever_hold(account, bytes) && bytes < limit_);
   Cell& c = cell(account);
-  const std::size_t used_bytes = c.used.load();
-  const std::size_t before = std::max(used_bytes, c.floor.load()), after = std::max(used_bytes, bytes);
+  const std::size_t claimed = c.claimed.load();
+  const std::size_t before = std::max(claimed, c.floor.load()), after = std::max(claimed, bytes);
   if (after > before) {
-    PLIMSOLL_CHECK(try_claim(after - before));
+    PLIMSOLL_CHECK(try_claim(parent_of(account), after - before));
   } else {
-    claimed_.fetch_sub(before - after);
+    unclaim(parent_of(account), before - after);
   }
   c.floor.store(bytes);
 }
 
-std::size_t MemoryBudget::used(Account account) const { return cell(account).used.load(std::memory_order_relaxed); }
-std::size_t MemoryBudget::peak(Account account) const { return cell(account).peak.load(std::memory_order_relaxed); }
-std::size_t MemoryBudget::floor(Account account) const { return cell(account).floor.load(std::memory_order_relaxed); }
+void MemoryBudget::set_cap(Account account, std::size_t bytes) {
+  PLIMSOLL_CHECK(!is_root(account));
+  cell(account).cap.store(bytes);
+}
+
+void MemoryBudget::set_reserve(std::size_t bytes) {
+  PLIMSOLL_CHECK(bytes <= available(Account::store));
+  reserve_.store(bytes);
+}
+
+Result<void> MemoryBudget::set_limit(std::size_t bytes) {
+  constexpr std::size_t piece_most = 2u << 20;
+  const MutexLock lock(limit_mutex_);
+  if (bytes < least_bytes || bytes > limit_)
+    return fail(ErrorCode::invalid_argument, "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with",
+                bytes, least_bytes, limit_);
+  const std::size_t before = used(Account::withheld), target = limit_ - bytes;
+  if (target <= before) {
+    discharge(Account::withheld, before - target);
+    return {};
+  }
+  for (std::size_t held = before; held < target;) {
+    const std::size_t piece = std::min(piece_most, target - held);
+    if (charge(Account::withheld, piece)) {
+      held += piece;
+      continue;
+    }
+    const std::size_t reached = limit_ - held;
+    discharge(Account::withheld, held - before);
+    return fail(ErrorCode::memory_budget_exceeded, "a memory budget of {} bytes: what is in use now allows for {} at the least", bytes,
+                reached);
+  }
+  return {};
+}
 
 void MemoryBudget::reset_peaks() {
   for (Cell& c : cell_) c.peak.store(c.used.load());
-}
-
-void MemoryBudget::add_reclaimer(Reclaimer& reclaimer) {
-  const MutexLock lock(reclaim_mutex_);
-  for (Registered& r : reclaimers_) {
-    PLIMSOLL_CHECK(r.reclaimer != &reclaimer);
-    if (r.reclaimer != nullptr) continue;
-    r = {&reclaimer, 0};
-    return;
-  }
-  PLIMSOLL_CHECK(!"more reclaimers than places");
-}
-
-void MemoryBudget::remove_reclaimer(Reclaimer& reclaimer) {
-  const MutexLock lock(reclaim_mutex_);
-  const auto find = [&]() PLIMSOLL_NO_ANALYSIS {
-    return std::find_if(reclaimers_.begin(), reclaimers_.end(), [&](const Registered& r) { return r.reclaimer == &reclaimer; });
-  };
-  auto place = find();
-  PLIMSOLL_CHECK(place != reclaimers_.end());
-  while (place->calls != 0) {
-    reclaimer_left_.wait(reclaim_mutex_);
-    place = find();
-    PLIMSOLL_CHECK(place != reclaimers_.end());
-  }
-  std::move(place + 1, reclaimers_.end(), place);  // the order of registration stays
-  reclaimers_.back() = {};
-}
-
-Reclaimer* MemoryBudget::enter_reclaimer(std::size_t index) {
-  const MutexLock lock(reclaim_mutex_);
-  if (index >= reclaimers_.size() || reclaimers_[index].reclaimer == nullptr) return nullptr;
-  ++reclaimers_[index].calls;
-  return reclaimers_[index].reclaimer;
-}
-
-void MemoryBudget::leave_reclaimer(const Reclaimer& reclaimer) {
-  const MutexLock lock(reclaim_mutex_);
-  for (Registered& r : reclaimers_) {
-    if (r.reclaimer != &reclaimer) continue;
-    PLIMSOLL_CHECK(r.calls != 0);
-    --r.calls;
-    reclaimer_left_.notify_all();
-    return;
-  }
-  PLIMSOLL_CHECK(!"a reclaimer was removed while it worked");
 }
 
 Charge::Charge(Charge&& other) noexcept

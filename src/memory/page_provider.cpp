@@ -183,6 +183,6 @@ Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_byte
   return arena;
 }
 
-std::size_t PageProvider::chunk_bytes() const { return budget_.limit() < (64u << 20) ? 256u << 10 : 2u << 20; }
+std::size_t PageProvider::chunk_bytes() const { return budget_.limit_at_first() < (64u << 20) ? 256u << 10 : 2u << 20; }
 
 }  // namespace plimsoll::memory

@@ -83,7 +83,7 @@ class PageProvider {
   // Reserves addresses only; aligned to chunk_bytes, a multiple of 4 KiB. A slack of 64 KiB readable zero bytes follows the last
   // chunk, for torn reads.
   Result<ChunkArena> reserve(Account account, std::size_t chunk_bytes, std::size_t chunks);
-  // 2 MiB, or 256 KiB for budgets below 64 MiB.
+  // 2 MiB, or 256 KiB for budgets that were below 64 MiB at first.
   std::size_t chunk_bytes() const;
 
  private:

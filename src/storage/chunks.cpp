@@ -98,6 +98,11 @@ std::size_t Pool::reclaim(std::size_t bytes) {
   return given;
 }
 
+std::size_t Pool::reclaimable() const {
+  const std::size_t committed = committed_.load(std::memory_order_relaxed);
+  return committed > chunks_min_ ? (committed - chunks_min_) * arena_.chunk_bytes() : 0;
+}
+
 // The chunk that is emptied with the least effort, those `tried` apart.
 std::size_t Pool::cheapest_chunk(std::span<const std::size_t> tried) const {
   std::size_t best = no_chunk, least = too_dear;

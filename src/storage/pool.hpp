@@ -27,6 +27,7 @@
 #include "base/metrics.hpp"
 #include "io/file.hpp"
 #include "memory/page_provider.hpp"
+#include "memory/pressure.hpp"
 #include "plimsoll/error.hpp"
 #include "storage/doublewrite.hpp"
 #include "storage/file_table.hpp"
@@ -242,6 +243,8 @@ class Pool final : public memory::Reclaimer {
 
   // memory::Reclaimer: gives whole chunks back, down to frames_min.
   std::size_t reclaim(std::size_t bytes) override;
+  std::size_t reclaimable() const override;
+  std::string_view obstacle() const override { return "every page above the least is latched, pinned or cannot be written"; }
 
   struct Counts {
     std::uint64_t frames = 0, free = 0, dirty = 0;

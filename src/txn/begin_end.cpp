@@ -46,14 +46,19 @@ void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
-  if (handles_ != 0) engine_.stale_handles.fetch_add(std::exchange(handles_, 0));
+  if (const std::uint64_t handles = handles_.exchange(0, std::memory_order_relaxed); handles != 0)
+    engine_.stale_handles.fetch_add(handles);
   while (streams_ != nullptr) streams_->~Stream();  // unlinks itself; its memory goes with the context
-  write_set_ = nullptr;
-  savepoints_ = nullptr;
-  savepoint_count_ = savepoint_number_ = 0;
   global_id_bytes_ = 0;
   needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
+  forget_memory();
+}
+
+void TransactionImpl::forget_memory() {
+  write_set_ = nullptr;
+  savepoints_ = nullptr;
+  savepoint_count_ = savepoint_number_ = 0;
   context_.reset();
 }
 
@@ -82,6 +87,7 @@ void TransactionImpl::revert_and_park() {
   slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
   const auto reverted = revert_all(Pace::leave_off);
   engine_.registry.drop_snapshot(slot_);
+  if (reverted && *reverted && handles_.load(std::memory_order_acquire) == 0) forget_memory();  // else it dies with the handles
   std::uint64_t control = slot().control.load(std::memory_order_acquire);
   PLIMSOLL_CHECK(registry::status_of(control) == Status::reverting);
   while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked))) {}
@@ -90,6 +96,7 @@ void TransactionImpl::revert_and_park() {
 
 // Restores every record that the aborted transaction changed, and tells the log when that is done.
 Result<bool> TransactionImpl::revert_all(Pace pace) {
+  const memory::ReserveScope aborting;
   needs_revert_ = true;
   // One that recovery found, or that is prepared, must be known to have ended, even if nothing is left to restore.
   if (last_entry() != 0 || global_id_bytes_ != 0 || recovered_) {

@@ -51,6 +51,7 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
   std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
   if (options.deadline) deadline = saturated_ns(*options.deadline);
   if (deadline != 0) now = engine_.time.coarse_ns();
+  PLIMSOLL_TRY(engine_.provider.budget().pressure().admit());
   PLIMSOLL_ASSIGN(const registry::SlotIndex slot, engine_.registry.acquire(deadline == 0 ? 0 : now + deadline, options.label));
   TransactionImpl& transaction = transactions()[slot];
   transaction.slot().begun_ns.store(now, std::memory_order_relaxed);
@@ -176,6 +177,38 @@ std::vector<TransactionInfo> TransactionManager::list() const {
   return all;
 }
 
+// One victim at a time: the memory of the last one may be on its way. Idle ones are ended at once, one inside an operation at its
+// next safe point; what their owners still hold of it dies with the handles.
+std::size_t TransactionManager::reclaim(std::size_t) {
+  constexpr std::uint64_t patience_ns = 200'000'000;
+  constexpr std::size_t worth_it = 64u << 10;
+  const std::uint64_t now = engine_.time.monotonic_ns();
+  TxnId largest;
+  std::size_t most = worth_it;
+  {
+    const MutexLock lock(victim_mutex_);
+    if (victim_ && now - victim_since_ns_ < patience_ns &&
+        engine_.registry.slot(registry::slot_of(victim_)).id.load() == victim_.value)
+      return victim_bytes_;
+    for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
+      const registry::Slot& slot = engine_.registry.slot(i);
+      const TxnId id{slot.id.load(std::memory_order_acquire)};
+      const bool running = id && slot.state.load() == TransactionState::active && (slot.control.load() & registry::killed_bit) == 0;
+      const std::size_t bytes = running ? transactions()[i].memory_bytes() : 0;
+      if (bytes < most || (bytes == most && largest && largest.value < id.value)) continue;
+      most = bytes;
+      largest = id;
+    }
+    if (!largest) return 0;
+    victim_ = largest;
+    victim_since_ns_ = now;
+    victim_bytes_ = most;
+  }
+  engine_.metrics.add(Counter::transactions_sacrificed);
+  reap(largest);
+  return most;
+}
+
 bool TransactionManager::run_background(const std::function<void(TxnId, const char*)>& reaped) {
   bool worked = false;
   const std::uint64_t now = engine_.time.monotonic_ns(), oldest = engine_.registry.snapshots().oldest();
@@ -203,6 +236,7 @@ bool TransactionManager::run_background(const std::function<void(TxnId, const ch
 // Frees extents of superseded large values that no admissible snapshot can see: bits and garbage record go in one structure change.
 // Looks at a limited number of records a round and goes on behind them in the next, so that pinned ones do not hide the others.
 bool TransactionManager::free_garbage() {
+  const memory::ReserveScope background;
   Mutex& housekeeping = engine_.collector.mutex();
   if (!housekeeping.try_lock()) return false;
   const bool freed = free_some_garbage();

@@ -11,10 +11,10 @@
 
 namespace plimsoll::txn {
 
-class TransactionManager {
+class TransactionManager final : public memory::Reclaimer {
  public:
   static Result<std::unique_ptr<TransactionManager>> make(Engine& engine);
-  ~TransactionManager();  // every transaction has ended
+  ~TransactionManager() override;  // every transaction has ended
 
   Result<TransactionImpl*> begin(const TransactionOptions& options);
   TransactionImpl& transaction(registry::SlotIndex slot) const { return transactions()[slot]; }
@@ -34,11 +34,17 @@ class TransactionManager {
   Result<TransactionImpl*> take_prepared(Bytes global_id);
   std::vector<TransactionInfo> list() const;
 
+  // memory::Reclaimer, the ladder's last rung: aborts the transaction whose context holds most; of equals, the oldest.
+  std::size_t reclaim(std::size_t bytes) override;
+  bool only_starts() const override { return true; }
+  std::string_view obstacle() const override { return "no transaction holds as much as 64 KiB"; }
+
   // One round of background work; true if something was done. `reaped` hears of each transaction that was ended.
   bool run_background(const std::function<void(TxnId, const char* why)>& reaped);
 
  private:
-  explicit TransactionManager(Engine& engine) : engine_(engine) {}
+  explicit TransactionManager(Engine& engine)
+      : engine_(engine), registration_(engine.provider.budget().pressure(), memory::Rung::victim, memory::Account::contexts, *this) {}
   TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
   Bytes global_id_of(registry::SlotIndex slot) const PLIMSOLL_REQUIRES(prepare_mutex_) { return transactions()[slot].global_id(); }
   bool reap(TxnId id);
@@ -51,7 +57,12 @@ class TransactionManager {
   memory::Mapping memory_;
   std::unique_ptr<AsyncCommits> async_;
   mutable Mutex prepare_mutex_{LatchRank::catalogue};  // global ids: held to take one, and to look at those of others
+  Mutex victim_mutex_{LatchRank::database};
+  TxnId victim_ PLIMSOLL_GUARDED_BY(victim_mutex_){};
+  std::uint64_t victim_since_ns_ PLIMSOLL_GUARDED_BY(victim_mutex_) = 0;
+  std::size_t victim_bytes_ PLIMSOLL_GUARDED_BY(victim_mutex_) = 0;
   std::uint32_t garbage_at_ = 0;                       // where the background goes on in the garbage tree
+  memory::Registration registration_;
 };
 
 }  // namespace plimsoll::txn

@@ -88,8 +88,10 @@ class TransactionImpl {
   Stream*& streams() { return streams_; }
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
   // Values, cursors and streams that users hold; those that outlive the transaction are the engine's (Engine::stale_handles).
-  void handle_made() { ++handles_; }
-  void handle_gone() { --handles_; }
+  void handle_made() { handles_.store(handles_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
+  // After what it held went back: a reaper that sees none left takes the memory.
+  void handle_gone() { handles_.store(handles_.load(std::memory_order_relaxed) - 1, std::memory_order_release); }
+  std::size_t memory_bytes() const { return context_.bytes(); }
   memory::Context& context() { return context_; }
   registry::Slot& slot() { return engine_.registry.slot(slot_); }
   const registry::Slot& slot() const { return engine_.registry.slot(slot_); }
@@ -133,6 +135,7 @@ class TransactionImpl {
 
   // begin_end.cpp
   void end(bool committed);
+  void forget_memory();
   Result<void> check_writable(Bytes key) const;
   // read.cpp
   Result<Found> read(TreeId tree, Bytes key, Want want);
@@ -220,7 +223,7 @@ class TransactionImpl {
   std::uint64_t write_count_ = 0;  // grows with every write: cursors notice
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
-  std::uint64_t handles_ = 0;
+  std::atomic<std::uint64_t> handles_{0};
   bool recovered_ = false;  // there are log records of it that this run of the store did not write
   version::PrivateLane lane_;
   Stream* streams_ = nullptr;

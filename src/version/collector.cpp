@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "memory/budget.hpp"
 #include "version/stamping.hpp"
 
 namespace plimsoll::version {
@@ -22,7 +23,13 @@ struct EntryCopy {
 
 }  // namespace
 
+std::size_t Collector::reclaim(std::size_t bytes) {
+  run(Urgency::urgent);
+  return pool_.reclaim(bytes);
+}
+
 bool Collector::run(Urgency urgency) {
+  const memory::ReserveScope housekeeping;  // it frees more than it takes, and must not be asked to help itself
   if (!mutex_.try_lock()) return false;
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});

@@ -12,11 +12,18 @@
 
 namespace plimsoll::version {
 
-class Collector {
+class Collector final : public memory::Reclaimer {
  public:
   Collector(storage::Pool& pool, Store& store, registry::Registry& registry, log::Log& log, btree::Trees& trees, Chains& chains,
-            Metrics& metrics)
-      : pool_(pool), store_(store), registry_(registry), log_(log), trees_(trees), chains_(chains), metrics_(metrics) {}
+            Metrics& metrics, memory::PressureManager& pressure)
+      : pool_(pool),
+        store_(store),
+        registry_(registry),
+        log_(log),
+        trees_(trees),
+        chains_(chains),
+        metrics_(metrics),
+        registration_(pressure, memory::Rung::versions, memory::Account::frames, *this) {}
 
   // Held by each round; by whoever else merges or frees pages in the background; and by verify, which must see none of that.
   Mutex& mutex() PLIMSOLL_RETURN_CAPABILITY(mutex_) { return mutex_; }
@@ -27,6 +34,9 @@ class Collector {
   enum class Urgency : bool { none, urgent };
   // True if something was freed. False at once if a round is already running.
   bool run(Urgency urgency = Urgency::none);
+  // memory::Reclaimer: an urgent round; the pages that it empties are given back by the pool.
+  std::size_t reclaim(std::size_t bytes) override;
+  std::string_view obstacle() const override { return "what versions there are is needed, or the pool is at its least"; }
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
   Result<bool> purge(TreeId tree, Bytes key);
   // The tree is about to be freed and no transaction runs: its entries are dead, and their keys are not looked up any more.
@@ -53,6 +63,7 @@ class Collector {
   std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the fewest entries since the last sweep
   std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the most snapshots since then
   unsigned rounds_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
+  memory::Registration registration_;
 };
 
 }  // namespace plimsoll::version

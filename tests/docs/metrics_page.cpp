@@ -32,7 +32,7 @@ void print_page() {
       "\n## Memory accounts\n\nWho holds how much of the budget: committed chunks and spans, not objects. Each has `used`, `peak` "
       "and\n"
       "`floor` (what no other account may take).\n\n| name | unit | meaning |\n|---|---|---|\n");
-  for (std::size_t i = 0; i < memory::MemoryBudget::accounts; ++i) {
+  for (std::size_t i = 0; i < memory::account_count; ++i) {
     const auto account = static_cast<memory::Account>(i);
     print_row(memory::name(account), "bytes", memory::meaning(account));
   }

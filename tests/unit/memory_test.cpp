@@ -17,46 +17,15 @@
 #include "base/random.hpp"
 #include "memory/budget.hpp"
 #include "memory/page_provider.hpp"
+#include "memory/pressure.hpp"
 #include "unit/memory_support.hpp"
+#include "unit/reclaimer_support.hpp"
 
 namespace plimsoll::memory {
 namespace {
 
 constexpr std::array all_accounts = {Account::frames,   Account::log_ring,      Account::contexts,
                                      Account::versions, Account::large_objects, Account::recovery};
-
-// Frees a fixed amount, piece by piece, as a pool with clean pages would.
-class TestReclaimer final : public Reclaimer {
- public:
-  TestReclaimer(MemoryBudget& budget, Account account, std::size_t piece) : budget_(budget), account_(account), piece_(piece) {
-    budget_.add_reclaimer(*this);
-  }
-  ~TestReclaimer() override {
-    budget_.remove_reclaimer(*this);
-    budget_.discharge(account_, held.exchange(0));
-  }
-  std::size_t reclaim(std::size_t bytes) override {
-    ++calls;
-    asked += bytes;
-    std::size_t given = 0;
-    while (given < bytes) {
-      std::size_t have = held.load();
-      if (have < piece_) break;
-      if (!held.compare_exchange_weak(have, have - piece_)) continue;
-      budget_.discharge(account_, piece_);
-      given += piece_;
-    }
-    return given + lie;
-  }
-
-  std::atomic<std::size_t> held{0}, calls{0}, asked{0};
-  std::size_t lie = 0;
-
- private:
-  MemoryBudget& budget_;
-  Account account_;
-  std::size_t piece_;
-};
 
 TEST(Budget, ChargesUpToItsLimitAndNotAByteMore) {
   MemoryBudget budget(16 * MiB);
@@ -110,7 +79,7 @@ TEST(Budget, FloorsAreKeptForTheirAccount) {
 
 TEST(Budget, AsksReclaimersInOrderForWhatIsMissing) {
   MemoryBudget budget(16 * MiB);
-  TestReclaimer first(budget, Account::versions, 64 * KiB), second(budget, Account::frames, 64 * KiB);
+  TestReclaimer first(budget, Account::versions, 64 * KiB), second(budget, Account::frames, 64 * KiB, Rung::pool);
   ASSERT_TRUE(budget.charge(Account::versions, 1 * MiB));
   first.held = 1 * MiB;
   ASSERT_TRUE(budget.charge(Account::frames, 15 * MiB));
@@ -168,7 +137,7 @@ TEST(Budget, BehavesLikeTheFormulaUnderRandomOperations) {
     Random random(seed);
     const std::size_t limit = 16 * MiB + random.below(1008 * MiB);
     MemoryBudget budget(limit);
-    std::array<std::size_t, MemoryBudget::accounts> used{}, floor{};
+    std::array<std::size_t, account_count> used{}, floor{};
     for (const Account a : all_accounts) budget.set_floor(a, floor[static_cast<std::size_t>(a)] = random.below(limit / 8));
     for (unsigned step = 0; step < 300; ++step) {
       const Account a = all_accounts[random.below(all_accounts.size())];

@@ -1,0 +1,406 @@
+#include "memory/pressure.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/check.hpp"
+#include "base/fail.hpp"
+#include "memory/budget.hpp"
+
+namespace plimsoll {
+
+std::string_view name(PressureLevel level) noexcept {
+  constexpr std::string_view names[] = {"normal", "warning", "critical", "emergency"};
+  return names[static_cast<std::size_t>(level)];
+}
+
+}  // namespace plimsoll
+
+namespace plimsoll::memory {
+namespace {
+
+struct RungFacts {
+  std::string_view name;
+  PressureLevel from;  // the background takes it unasked
+  std::string_view meaning;
+};
+constexpr auto warning = PressureLevel::warning, critical = PressureLevel::critical;
+constexpr auto never = static_cast<PressureLevel>(static_cast<int>(PressureLevel::emergency) + 1);
+constexpr RungFacts rung_facts[] = {
+#define PLIMSOLL_X(name, from, meaning) {#name, from, meaning},
+    PLIMSOLL_RUNGS(PLIMSOLL_X)
+#undef PLIMSOLL_X
+};
+// What frees memory without harm to anybody, in order.
+constexpr Rung harmless[] = {Rung::caches, Rung::contexts, Rung::pool, Rung::versions};
+// Who may be at work for a rung itself, or hold what it needs, asks only those that need nobody.
+bool may_ask(Rung rung) { return !ReserveScope::active() || rung == Rung::caches || rung == Rung::pool; }
+
+constexpr std::size_t percent_to_enter[] = {0, 70, 85, 95}, percent_of_hysteresis = 5;
+
+// What a thread took from others after a reclaimer freed it can be asked for again, but not for ever.
+constexpr unsigned climbs_max = 16;
+// A victim needs a moment until it has noticed, and its owner has let go.
+constexpr unsigned barren_waits_max = 8;
+
+constexpr std::uint64_t tick_ns = 20'000'000;
+constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 2'000'000;
+constexpr std::size_t newcomer_bytes = 64u << 10;   // what one is expected to take
+constexpr std::size_t credit_max = 64 * newcomer_bytes;
+
+thread_local bool inside_callback = false;
+
+}  // namespace
+
+std::string_view name(Rung rung) { return rung_facts[static_cast<std::size_t>(rung)].name; }
+
+class PressureManager::InCallback {
+ public:
+  InCallback() { inside_callback = true; }
+  ~InCallback() { inside_callback = false; }
+  InCallback(const InCallback&) = delete;
+  InCallback& operator=(const InCallback&) = delete;
+};
+
+class PressureManager::Waiting {
+ public:
+  explicit Waiting(std::atomic<unsigned>& count) : count_(count) { count_.fetch_add(1); }
+  ~Waiting() { count_.fetch_sub(1); }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  std::atomic<unsigned>& count_;
+};
+
+PressureManager::~PressureManager() {
+  const MutexLock lock(mutex_);
+  for (const Registered& r : registered_) PLIMSOLL_CHECK(r.reclaimer == nullptr);
+}
+
+void PressureManager::add(Rung rung, Account account, Reclaimer& reclaimer) {
+  const MutexLock lock(mutex_);
+  for (Registered& r : registered_) {
+    PLIMSOLL_CHECK(r.reclaimer != &reclaimer);
+    if (r.reclaimer != nullptr) continue;
+    r = {&reclaimer, rung, account, 0};
+    return;
+  }
+  PLIMSOLL_CHECK(!"more reclaimers than places");
+}
+
+void PressureManager::remove(Reclaimer& reclaimer) {
+  const MutexLock lock(mutex_);
+  const auto find = [&]() PLIMSOLL_NO_ANALYSIS {
+    return std::find_if(registered_.begin(), registered_.end(), [&](const Registered& r) { return r.reclaimer == &reclaimer; });
+  };
+  auto place = find();
+  PLIMSOLL_CHECK(place != registered_.end());
+  while (place->calls != 0) {
+    left_.wait(mutex_);
+    place = find();
+    PLIMSOLL_CHECK(place != registered_.end());
+  }
+  *place = {};
+}
+
+// --- levels ---
+
+// What the pool and the caches could give back does not count: a pool fills whatever is free.
+std::size_t PressureManager::needed_now() const {
+  std::size_t could_go = 0;
+  for (const Registered& r : registered_)
+    if (r.reclaimer != nullptr) could_go += r.reclaimer->reclaimable();
+  const std::size_t used = budget_.used();
+  return used - std::min(used, could_go);
+}
+
+std::size_t PressureManager::needed() const {
+  const MutexLock lock(mutex_);
+  return needed_now();
+}
+
+// Needed bytes at which a level begins, or, on the way down, ends.
+std::size_t PressureManager::line(PressureLevel level, bool down) const {
+  const std::size_t percent = percent_to_enter[static_cast<std::size_t>(level)] - (down ? percent_of_hysteresis : 0);
+  const std::size_t limit = budget_.limit(), baseline = std::min(baseline_.load(std::memory_order_relaxed), limit);
+  return baseline + (limit - baseline) / 100 * percent;
+}
+
+void PressureManager::update_level() {
+  const std::size_t needed = needed_now();
+  PressureLevel reached = PressureLevel::normal;
+  for (const PressureLevel level : {PressureLevel::warning, PressureLevel::critical, PressureLevel::emergency})
+    if (needed >= line(level, level <= of_ledger_)) reached = level;
+  of_ledger_ = reached;
+  const PressureLevel before = level_.load(std::memory_order_relaxed), after = std::max({of_ledger_, of_system_, by_hand_});
+  if (before == after) return;
+  level_.store(after, std::memory_order_relaxed);
+  const std::string_view why = after == of_ledger_   ? "by the ledger"
+                               : after == of_system_ ? "by the operating system's figures"
+                                                     : "by the host";
+  add_event({.level = after, .what = "level", .why = why, .needed_bytes = needed});
+  freed_.notify_all();  // newcomers that wait look at the level
+}
+
+void PressureManager::ledger_moved() {
+  const MutexLock lock(mutex_);
+  update_level();
+}
+
+void PressureManager::set_level_of_system(PressureLevel level) {
+  const MutexLock lock(mutex_);
+  of_system_ = level;
+  update_level();
+}
+
+void PressureManager::set_level_by_hand(PressureLevel level) {
+  const MutexLock lock(mutex_);
+  by_hand_ = level;
+  update_level();
+}
+
+void PressureManager::set_baseline() {
+  const MutexLock lock(mutex_);
+  baseline_.store(needed_now(), std::memory_order_relaxed);
+  update_level();
+}
+
+// --- the ladder ---
+
+// The reclaimer of this rung that holds most for its weight, of those not asked yet.
+Reclaimer* PressureManager::enter_next(Rung rung, std::uint32_t& asked) {
+  const MutexLock lock(mutex_);
+  std::size_t best = registered_.size(), most = 0;
+  for (std::size_t i = 0; i < registered_.size(); ++i) {
+    const Registered& r = registered_[i];
+    if (r.reclaimer == nullptr || r.rung != rung || (asked >> i & 1) != 0) continue;
+    const std::size_t share = budget_.used(r.account) / facts_of(r.account).weight;
+    if (best != registered_.size() && share <= most) continue;
+    best = i;
+    most = share;
+  }
+  if (best == registered_.size()) return nullptr;
+  asked |= std::uint32_t{1} << best;
+  ++registered_[best].calls;
+  return registered_[best].reclaimer;
+}
+
+void PressureManager::leave(const Reclaimer& reclaimer) {
+  const MutexLock lock(mutex_);
+  for (Registered& r : registered_) {
+    if (r.reclaimer != &reclaimer) continue;
+    PLIMSOLL_CHECK(r.calls != 0);
+    --r.calls;
+    left_.notify_all();
+    return;
+  }
+  PLIMSOLL_CHECK(!"a reclaimer was removed while it worked");
+}
+
+// Called without the mutex, because reclaimers take latches of lower ranks.
+std::size_t PressureManager::call(Rung rung, Reclaimer& reclaimer, std::size_t bytes) {
+  RungCounts& count = counts(rung);
+  const std::uint64_t discharged = budget_.discharged(), begun = budget_.time().monotonic_ns();
+  std::size_t answer = 0;
+  {
+    const InCallback here;
+    answer = reclaimer.reclaim(bytes);
+  }
+  const std::uint64_t freed = budget_.discharged() - discharged, busy = budget_.time().monotonic_ns() - begun;
+  count.fired.fetch_add(1, std::memory_order_relaxed);
+  count.busy_ns.fetch_add(busy, std::memory_order_relaxed);
+  if (!reclaimer.only_starts()) {
+    if (answer > freed) count.false_claims.fetch_add(1, std::memory_order_relaxed);
+    PLIMSOLL_DCHECK(answer <= freed);
+    answer = std::min<std::size_t>(answer, freed);
+    count.freed_bytes.fetch_add(answer, std::memory_order_relaxed);
+  }
+  if (answer != 0 && !reclaimer.only_starts()) return answer;
+  if (answer == 0) count.in_vain.fetch_add(1, std::memory_order_relaxed);
+  const MutexLock lock(mutex_);
+  add_event({.level = level(),
+             .what = name(rung),
+             .why = answer == 0 ? reclaimer.obstacle() : std::string_view("under way"),
+             .needed_bytes = needed_now(),
+             .asked_bytes = bytes,
+             .freed_bytes = reclaimer.only_starts() ? 0 : answer,
+             .busy_ns = busy});
+  return answer;
+}
+
+// True: the attempt has succeeded (without one: never). `expected` grows by what was freed, or will be.
+bool PressureManager::ask(Rung rung, Attempt* attempt, Account account, std::size_t bytes, std::size_t& expected) {
+  if (!counts(rung).enabled.load(std::memory_order_relaxed) || !may_ask(rung)) return false;
+  std::uint32_t asked = 0;
+  while (Reclaimer* reclaimer = enter_next(rung, asked)) {
+    const std::size_t room = budget_.available(account);
+    const std::size_t answer = call(rung, *reclaimer, attempt == nullptr ? bytes : bytes > room ? bytes - room : 1);
+    leave(*reclaimer);
+    expected += answer;
+    if (attempt != nullptr && attempt->succeeds()) return true;
+  }
+  return false;
+}
+
+bool PressureManager::climb(Attempt* attempt, Account account, std::size_t bytes) {
+  for (unsigned round = 0; round < climbs_max; ++round) {
+    const std::uint64_t discharged = budget_.discharged();
+    std::size_t freed = 0;
+    for (const Rung rung : harmless)
+      if (ask(rung, attempt, account, bytes - std::min(bytes, attempt == nullptr ? freed : 0), freed)) return true;
+    if (attempt == nullptr || budget_.discharged() == discharged) return false;  // nobody has anything left to give
+  }
+  return false;
+}
+
+bool PressureManager::make_room(Attempt& attempt, Account account, std::size_t bytes) {
+  if (budget_.can_ever_hold(account, bytes) && !inside_callback) {
+    if (climb(&attempt, account, bytes)) return true;
+    if (wait_ns_ != 0 && !ReserveScope::active() && wait_for_room(attempt, account, bytes)) return true;
+  }
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+// True: something was freed meanwhile.
+bool PressureManager::pause(std::uint64_t ns, std::uint64_t& frees_seen) {
+  const MutexLock lock(mutex_);
+  if (frees_ == frees_seen) freed_.wait_for(mutex_, std::chrono::nanoseconds(ns));
+  const bool moved = frees_ != frees_seen;
+  frees_seen = frees_;
+  return moved;
+}
+
+bool PressureManager::last_resort(Account account, std::size_t bytes) {
+  watchdog_.fetch_add(1, std::memory_order_relaxed);
+  std::size_t expected = 0;
+  ask(Rung::victim, nullptr, account, bytes, expected);
+  return expected != 0;
+}
+
+bool PressureManager::wait_for_room(Attempt& attempt, Account account, std::size_t bytes) {
+  const Waiting waiting(waiters_);
+  waits_.fetch_add(1, std::memory_order_relaxed);
+  std::uint64_t frees_seen = 0;
+  pause(0, frees_seen);
+  const std::uint64_t deadline = budget_.time().monotonic_ns() + wait_ns_;
+  for (unsigned barren = 0;;) {
+    if (attempt.succeeds()) return true;
+    const bool moved = pause(watchdog_ns, frees_seen);
+    if (attempt.succeeds() || climb(&attempt, account, bytes)) return true;
+    if (budget_.time().monotonic_ns() >= deadline) return false;
+    if (moved) {
+      barren = 0;
+    } else if (++barren > barren_waits_max || !last_resort(account, bytes)) {
+      return false;
+    }
+  }
+}
+
+std::size_t PressureManager::release(std::size_t bytes) {
+  const std::uint64_t before = budget_.discharged();
+  climb(nullptr, Account::frames, bytes);
+  return budget_.discharged() - before;
+}
+
+void PressureManager::freed(std::size_t bytes) {
+  if (level() >= critical) {
+    std::size_t credit = credit_.load(std::memory_order_relaxed);
+    while (credit < credit_max && !credit_.compare_exchange_weak(credit, credit + bytes)) {}
+  }
+  if (waiters_.load() == 0) return;
+  const MutexLock lock(mutex_);
+  ++frees_;
+  freed_.notify_all();
+}
+
+void PressureManager::tick() {
+  const std::uint64_t now = budget_.time().monotonic_ns();
+  if (now < next_tick_ns_.load(std::memory_order_relaxed)) return;
+  next_tick_ns_.store(now + tick_ns, std::memory_order_relaxed);
+  ledger_moved();
+  if (level() == PressureLevel::normal) return;
+  std::size_t freed = 0;
+  for (std::size_t i = 0; i < rung_count; ++i)
+    if (level() >= rung_facts[i].from) ask(static_cast<Rung>(i), nullptr, Account::frames, budget_.limit() / 16, freed);
+}
+
+// --- admission ---
+
+bool PressureManager::take_credit() {
+  std::size_t credit = credit_.load(std::memory_order_relaxed);
+  do {
+    if (credit < newcomer_bytes) return false;
+  } while (!credit_.compare_exchange_weak(credit, credit - newcomer_bytes));
+  return true;
+}
+
+// Critical: newcomers come in as fast as others free memory, each 20 ms late at most. Emergency: they wait until that has passed, or
+// are refused; while they wait, the watchdog works for them as for everybody.
+Result<void> PressureManager::admit_under_pressure() {
+  RungCounts& count = counts(Rung::admission);
+  if (!count.enabled.load(std::memory_order_relaxed)) return {};
+  count.fired.fetch_add(1, std::memory_order_relaxed);
+  const Waiting waiting(waiters_);
+  const std::uint64_t begun = budget_.time().monotonic_ns();
+  std::uint64_t frees_seen = 0, quiet_since = begun;
+  pause(0, frees_seen);
+  for (;;) {
+    const PressureLevel now_at = level();
+    const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
+    if (now_at < critical) return {};
+    if (now_at == critical && (take_credit() || waited >= newcomer_delay_max_ns)) return {};
+    if (waited >= std::max(wait_ns_, newcomer_delay_max_ns)) break;
+    if (pause(newcomer_pause_ns, frees_seen)) quiet_since = now;
+    if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns) {
+      if (!last_resort(Account::contexts, newcomer_bytes)) break;
+      quiet_since = now;
+    }
+  }
+  count.in_vain.fetch_add(1, std::memory_order_relaxed);
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  return fail(ErrorCode::memory_budget_exceeded, "no new transaction now: {} of {} bytes are needed by what runs", needed(),
+              budget_.limit());
+}
+
+// --- what it tells ---
+
+void PressureManager::add_event(PressureEvent event) {
+  event.wall_ms = budget_.time().wall_ms();
+  history_[events_++ % history_max] = event;
+}
+
+PressureManager::Span PressureManager::copy_history(std::uint64_t seen, std::array<PressureEvent, history_max>& into) const {
+  const MutexLock lock(mutex_);
+  const std::uint64_t first = std::max(std::min(seen, events_), events_ > history_max ? events_ - history_max : 0);
+  for (std::uint64_t i = first; i < events_; ++i) into[i - first] = history_[i % history_max];
+  return {first, static_cast<std::size_t>(events_ - first)};
+}
+
+void PressureManager::enable(Rung rung, bool on) { counts(rung).enabled.store(on); }
+
+MemoryPressure PressureManager::statistics() const {
+  MemoryPressure all;
+  all.level = level();
+  all.needed_bytes = needed();
+  all.baseline_bytes = baseline_.load();
+  all.reserve_bytes = budget_.reserve();
+  all.waits = waits_.load();
+  all.refusals = refusals_.load();
+  all.watchdog = watchdog_.load();
+  for (std::size_t i = 0; i < rung_count; ++i) {
+    const RungCounts& c = rungs_[i];
+    all.rungs.push_back({std::string(rung_facts[i].name), std::string(rung_facts[i].meaning), c.fired.load(), c.freed_bytes.load(),
+                         c.in_vain.load(), c.false_claims.load(), c.busy_ns.load()});
+  }
+  events_since(0, [&](const PressureEvent& event) { all.events.push_back(event); });
+  return all;
+}
+
+void PressureManager::reset_statistics() {
+  waits_ = refusals_ = watchdog_ = 0;
+  for (RungCounts& c : rungs_) c.fired = c.freed_bytes = c.in_vain = c.false_claims = c.busy_ns = 0;
+}
+
+}  // namespace plimsoll::memory
