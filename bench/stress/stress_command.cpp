@@ -1,10 +1,11 @@
-// `plimsoll stress`.
+// `plimsoll stress` and `plimsoll stress hostile`.
 #include <fmt/core.h>
 
 #include "base/check.hpp"
 #include "bench/bench_command.hpp"
 #include "bench/command_line.hpp"
 #include "bench/report/process.hpp"
+#include "bench/stress/hostile_run.hpp"
 #include "bench/stress/stress_run.hpp"
 #include "bench/workloads/workload.hpp"
 
@@ -31,17 +32,87 @@ Json facts_of(const StressSettings& settings, const StressTotals& totals, double
   return facts;
 }
 
+Json facts_of(const HostileSettings& settings, const HostileReport& report, double seconds) {
+  const HostileTotals& totals = report.totals;
+  const auto mib = [](auto bytes) { return static_cast<double>(bytes) / static_cast<double>(1_MiB); };
+  Json facts, rungs = Json::object();
+  for (const RungStats& rung : report.rungs) rungs[rung.name] = rung.fired;
+  facts["engine"] = "plimsoll";
+  facts["workload"] = "stress hostile";
+  facts["threads"] = settings.clients;
+  facts["seconds"] = seconds;
+  facts["ops_per_s"] = report.hostile_commits_per_s;
+  facts["rss_peak_mib"] = mib(report.rss_peak_bytes);
+  facts["budget_mib"] = mib(settings.memory_budget);
+  facts["rss_over_line_mib"] = mib(report.rss_over_line_bytes);
+  facts["halving_processor_s"] = report.halving_processor_s;
+  facts["transactions"] = totals.transactions;
+  facts["commits"] = totals.commits;
+  facts["refused"] = totals.refused;
+  facts["share_refused"] = static_cast<double>(totals.refused) / static_cast<double>(std::max<std::uint64_t>(totals.transactions, 1));
+  facts["refused_with_room"] = report.refused_with_room;
+  facts["retried"] = totals.retried;
+  facts["wrong"] = totals.wrong;
+  facts["values_checked"] = totals.checked;
+  facts["calm_commits_per_s"] = report.calm_commits_per_s;
+  facts["hostile_commits_per_s"] = report.hostile_commits_per_s;
+  facts["share_of_unpressured"] = report.hostile_commits_per_s / std::max(report.calm_commits_per_s, 1.0);
+  facts["snapshots_read_again"] = totals.pinned;
+  facts["held_peak_mib"] = mib(totals.held_peak);
+  facts["giant_budgets_written"] = static_cast<double>(totals.giant_bytes) / static_cast<double>(settings.memory_budget);
+  facts["giants_committed"] = totals.giants_committed;
+  facts["giants_aborted"] = totals.giants_aborted;
+  facts["charges_waited"] = report.charges_waited;
+  facts["sacrificed"] = report.sacrificed;
+  facts["version_bytes_moved"] = report.version_bytes_moved;
+  facts["rungs"] = rungs;
+  facts["failures"] = report.failures;
+  facts["seed"] = settings.seed;
+  return facts;
+}
+
+int run_hostile_command(const Overrides& overrides, double giant_budgets, bool as_json) {
+  const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
+  if (!folder) return report_failure("stress hostile", folder.error(), as_json);
+  const HostileSettings usual;
+  Settings defaults;
+  defaults.threads = usual.clients;
+  defaults.seconds = usual.seconds;
+  defaults.keys = usual.keys_per_client;
+  defaults.memory_budget = usual.memory_budget;
+  const Settings given = overrides.apply(defaults, "stress hostile", (*folder)->path());
+  const HostileSettings settings{.clients = given.threads,
+                                 .seconds = given.seconds,
+                                 .memory_budget = given.memory_budget,
+                                 .keys_per_client = given.keys,
+                                 .giant_budgets = giant_budgets,
+                                 .seed = given.seed,
+                                 .path = given.path + "/hostile"};
+  remove_folder(settings.path);
+  const std::uint64_t begin = now_ns();
+  const Result<HostileReport> report = run_hostile(settings);
+  if (!report) return report_failure("stress hostile", report.error(), as_json);
+  print_run(facts_of(settings, *report, static_cast<double>(now_ns() - begin) * 1e-9).dump(), as_json);
+  if (!given.keep) remove_folder(settings.path);
+  return report->failures.empty() ? exit_done : exit_failed;
+}
+
 }  // namespace
 
 int run_stress_command(int argc, char** argv) {
   CLI::App app("Random transactions on many threads, every answer checked against a model.", "stress");
   Overrides overrides;
-  double seconds_per_open = 5;
+  double seconds_per_open = 5, giant_budgets = 100;
   bool as_json = false;
   app.add_option("--reopen-every", seconds_per_open, "seconds between closing, opening and verifying")->check(CLI::Range(0.1, 1e6));
   app.add_flag("--json", as_json, "print one JSON object");
   overrides.add_to(app);
+  CLI::App* hostile = app.add_subcommand("hostile", "everything that makes a store grow, at once, inside one memory budget");
+  hostile->add_option("--giant-budgets", giant_budgets, "what the largest transaction writes, in budgets")->check(CLI::Range(0.0, 1e6));
+  hostile->fallthrough();
   if (const auto status = parse(app, argc, argv)) return *status;
+
+  if (hostile->parsed()) return run_hostile_command(overrides, giant_budgets, as_json);
 
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
   if (!folder) return report_failure("stress", folder.error(), as_json);

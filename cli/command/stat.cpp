@@ -50,6 +50,7 @@ ordered_json to_json(const MemoryPressure& pressure) {
           {"reserve_bytes", pressure.reserve_bytes},
           {"waits", pressure.waits},
           {"refusals", pressure.refusals},
+          {"refused_with_room", pressure.refused_with_room},
           {"watchdog", pressure.watchdog},
           {"rungs", rungs},
           {"events", events}};

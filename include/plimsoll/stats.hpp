@@ -17,6 +17,7 @@ struct AccountStats {
   std::uint64_t peak_bytes = 0;
   std::uint64_t floor_bytes = 0;  // that only this account may take
   std::uint64_t cap_bytes = 0;    // the most that it may hold; 0: the budget
+  bool leaf = false;              // nothing is below it; these add up to what is used
 };
 
 // How much of the budget is needed: used, less what could be given back at any time, as a share of what was free when the store had
@@ -50,6 +51,7 @@ struct MemoryPressure {
   std::uint64_t reserve_bytes = 0;   // that only abort, log and spilling may take
   std::uint64_t waits = 0;           // charges that waited for others
   std::uint64_t refusals = 0;        // charges and transactions refused in the end
+  std::uint64_t refused_with_room = 0;  // of them, when 20 % of the budget were neither needed nor asked for: there should be none
   std::uint64_t watchdog = 0;        // waits during which nothing was freed, so that the last rung was taken
   std::vector<RungStats> rungs;      // in the order in which they are taken
   std::vector<PressureEvent> events;  // the newest, oldest first

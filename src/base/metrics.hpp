@@ -29,6 +29,7 @@ namespace plimsoll {
   X(read_restarts, "restarts", "optimistic reads that had to start again")                     \
   X(versions_created, "versions", "version entries appended")                                  \
   X(versions_pruned, "versions", "version entries found garbage, one by one")                  \
+  X(version_bytes_moved, "bytes", "version entries moved out of sparse pages")                 \
   X(version_pages_allocated, "pages", "version pages taken into use")                          \
   X(version_pages_freed, "pages", "version pages given back")                                  \
   X(records_stamped, "records", "marks replaced by their commit timestamp")                    \

@@ -15,7 +15,8 @@ Statistics Store::statistics() const {
                             .used_bytes = budget_->used(account),
                             .peak_bytes = budget_->peak(account),
                             .floor_bytes = budget_->floor(account),
-                            .cap_bytes = cap == memory::MemoryBudget::no_cap ? 0 : cap});
+                            .cap_bytes = cap == memory::MemoryBudget::no_cap ? 0 : cap,
+                            .leaf = memory::is_leaf(account)});
   }
   all.pressure = budget_->pressure().statistics();
   for (std::size_t i = 0; i < Metrics::counters; ++i)

@@ -1,5 +1,7 @@
 #include "memory/block_pool.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <limits>
@@ -44,11 +46,16 @@ struct BlockPool::Impl final : public Reclaimer {
   char* take_mapped(std::size_t bytes, std::size_t& got);
   void give_carved(char* block, unsigned order);
   std::size_t reclaim(std::size_t bytes) override;
-  std::size_t reclaimable() const override { return spare.load(std::memory_order_relaxed) == none ? 0 : arena.chunk_bytes(); }
+  std::size_t reclaimable() const override { return spare_count.load(std::memory_order_relaxed) * arena.chunk_bytes(); }
   std::string_view obstacle() const override { return "every chunk has blocks in use"; }
 
   char* take_from_lists(unsigned order) PLIMSOLL_REQUIRES(mutex);
   std::size_t retire_if_empty(std::size_t chunk) PLIMSOLL_REQUIRES(mutex);
+  void drop_spare(std::size_t chunk) PLIMSOLL_REQUIRES(mutex);
+  std::size_t retire_spare();
+  enum class Keep : std::uint8_t { floor, nothing };
+  std::size_t give_spares(std::size_t bytes, Keep keep);
+  bool below_floor() const;
   void push_idle(std::size_t chunk) PLIMSOLL_REQUIRES(mutex);
   void give_back(std::size_t chunk);
 
@@ -60,7 +67,9 @@ struct BlockPool::Impl final : public Reclaimer {
   Buddy buddy PLIMSOLL_GUARDED_BY(mutex);
   Mapping idle PLIMSOLL_GUARDED_BY(mutex);  // a stack of chunk numbers
   std::size_t idle_chunks PLIMSOLL_GUARDED_BY(mutex) = 0;
-  std::atomic<std::size_t> spare{none};  // the one empty chunk in use; changed with the mutex held
+  // Empty chunks in use: as many as lie below the account's floor, where nobody else may have the memory, and one more.
+  std::array<std::size_t, 16> spares PLIMSOLL_GUARDED_BY(mutex){};
+  std::atomic<std::size_t> spare_count{0};  // changed with the mutex held
 };
 
 void BlockPool::Impl::push_idle(std::size_t chunk) {
@@ -70,18 +79,39 @@ void BlockPool::Impl::push_idle(std::size_t chunk) {
 
 char* BlockPool::Impl::take_from_lists(unsigned order) {
   char* block = buddy.take(order);
-  if (block != nullptr && buddy.chunk_of(block) == spare) spare = none;
+  if (block != nullptr) drop_spare(buddy.chunk_of(block));
   return block;
 }
 
-// Keeps an empty chunk as the spare; a second one leaves the lists and is the caller's to give back. Answers it, or `none`.
+bool BlockPool::Impl::below_floor() const {
+  return provider.budget().used(Account::contexts) <= provider.budget().floor(Account::contexts);
+}
+
+void BlockPool::Impl::drop_spare(std::size_t chunk) {
+  const auto end = spares.begin() + spare_count, at = std::find(spares.begin(), end, chunk);
+  if (at == end) return;
+  *at = *(end - 1);
+  --spare_count;
+}
+
+// Keeps an empty chunk as a spare; one too many leaves the lists and is the caller's to give back. Answers it, or `none`.
 std::size_t BlockPool::Impl::retire_if_empty(std::size_t chunk) {
-  if (!buddy.empty(chunk) || chunk == spare) return none;
-  if (spare == none) {
-    spare = chunk;
+  const auto end = spares.begin() + spare_count;
+  if (!buddy.empty(chunk) || std::find(spares.begin(), end, chunk) != end) return none;
+  if (spare_count == 0 || (spare_count < spares.size() && below_floor())) {
+    spares[spare_count++] = chunk;
     buddy.use_chunk_last(chunk);
     return none;
   }
+  buddy.remove_chunk(chunk);
+  return chunk;
+}
+
+// A spare chunk that has left the lists, for the caller to give back, or `none`.
+std::size_t BlockPool::Impl::retire_spare() {
+  const MutexLock lock(mutex);
+  if (spare_count == 0) return none;
+  const std::size_t chunk = spares[--spare_count];
   buddy.remove_chunk(chunk);
   return chunk;
 }
@@ -153,17 +183,19 @@ char* BlockPool::Impl::take_mapped(std::size_t bytes, std::size_t& got) {
   return block;
 }
 
-std::size_t BlockPool::Impl::reclaim(std::size_t) {
-  std::size_t chunk = none;
-  {
-    const MutexLock lock(mutex);
-    if (spare == none) return 0;
-    chunk = spare.exchange(none);
-    buddy.remove_chunk(chunk);
+std::size_t BlockPool::Impl::give_spares(std::size_t bytes, Keep keep) {
+  std::size_t given = 0;
+  while (given < bytes && !(keep == Keep::floor && below_floor())) {
+    const std::size_t chunk = retire_spare();
+    if (chunk == none) break;
+    give_back(chunk);
+    given += arena.chunk_bytes();
   }
-  give_back(chunk);
-  return arena.chunk_bytes();
+  return given;
 }
+
+// What lies below the floor would be of no use to others.
+std::size_t BlockPool::Impl::reclaim(std::size_t bytes) { return give_spares(bytes, Keep::floor); }
 
 Result<BlockPool> BlockPool::make(PageProvider& provider) {
   constexpr Account account = Account::contexts;
@@ -237,6 +269,8 @@ void BlockPool::give(char* block, std::size_t got) {
 }
 
 std::size_t BlockPool::live_bytes() const { return impl_->live.load(std::memory_order_relaxed); }
-std::size_t BlockPool::trim() { return impl_->reclaim(0); }
+PressureManager& BlockPool::pressure() const { return impl_->provider.budget().pressure(); }
+
+std::size_t BlockPool::trim() { return impl_->give_spares(std::numeric_limits<std::size_t>::max(), Impl::Keep::nothing); }
 
 }  // namespace plimsoll::memory

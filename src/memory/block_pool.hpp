@@ -1,6 +1,6 @@
 // The blocks of all memory contexts of a store. Blocks of 2^k KiB, k = 2 .. 8, are carved from chunks that are charged to the
-// `contexts` account; a chunk whose blocks are all back goes back to the system, but for one spare, which is given up when somebody
-// else needs the memory. Larger requests are mapped, and charged, by themselves. Thread-safe.
+// `contexts` account; a chunk whose blocks are all back goes back to the system, but for a few spares below the account's floor
+// and one more, which is given up when somebody else needs the memory. Larger requests are mapped, and charged, by themselves. Thread-safe.
 //
 // take() may ask reclaimers, so it is called without latches; give() may be called anywhere.
 #pragma once
@@ -26,8 +26,9 @@ class BlockPool {
   char* take(std::size_t bytes, std::size_t& got);
   void give(char* block, std::size_t got);
   static std::size_t block_bytes(std::size_t bytes);  // what take(bytes) will get
+  PressureManager& pressure() const;
   std::size_t live_bytes() const;                     // blocks handed out
-  std::size_t trim();                                 // gives the spare chunk back, answers its bytes
+  std::size_t trim();                                 // gives the spare chunks back, answers their bytes
 
  private:
   struct Impl;

@@ -16,6 +16,8 @@ static_assert(std::size(account_facts) == account_count && is_root(Account::stor
 // Sums of two amounts that each fit the limit must not wrap around.
 constexpr std::size_t limit_max = std::numeric_limits<std::size_t>::max() / 4;
 
+thread_local bool moves_limit = false;  // this thread may take what is to be withheld
+
 }  // namespace
 
 MemoryBudget::MemoryBudget(std::size_t limit_bytes, TimeSource& time)
@@ -32,7 +34,11 @@ MemoryBudget::~MemoryBudget() {
 
 std::size_t MemoryBudget::cap_for_this_thread(Account account) const {
   const std::size_t cap = cell(account).cap.load();
-  return is_root(account) && !ReserveScope::active() ? cap - reserve_.load() : cap;
+  if (!is_root(account)) return cap;
+  const std::size_t withheld = used(Account::withheld), withhold = withhold_.load();
+  const std::size_t kept_free = (ReserveScope::active() ? 0 : reserve_.load()) +
+                                (moves_limit || withhold < withheld ? 0 : withhold - withheld);
+  return cap - std::min(cap, kept_free);
 }
 
 // A claim is made for one exact step of the account (from `before` to `before + bytes`), first above it, by as much as the step
@@ -114,7 +120,7 @@ bool MemoryBudget::within_caps(Account account, std::size_t bytes) const {
 }
 
 bool MemoryBudget::can_ever_hold(Account account, std::size_t bytes) const {
-  std::size_t others = (ReserveScope::active() ? 0 : reserve_.load()) + used(Account::withheld);
+  std::size_t others = (ReserveScope::active() ? 0 : reserve_.load()) + (moves_limit ? used(Account::withheld) : withhold_.load());
   for (std::size_t i = 0; i < account_count; ++i) {
     Account at = account;
     while (static_cast<std::size_t>(at) != i && !is_root(at)) at = parent_of(at);
@@ -168,22 +174,25 @@ Result<void> MemoryBudget::set_limit(std::size_t bytes) {
     return fail(ErrorCode::invalid_argument, "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with",
                 bytes, least_bytes, limit_);
   const std::size_t before = used(Account::withheld), target = limit_ - bytes;
+  withhold_.store(target);
   if (target <= before) {
     discharge(Account::withheld, before - target);
     return {};
   }
-  for (std::size_t held = before; held < target;) {
+  pressure_->ledger_moved();
+  moves_limit = true;
+  std::size_t held = before;
+  while (held < target) {
     const std::size_t piece = std::min(piece_most, target - held);
-    if (charge(Account::withheld, piece)) {
-      held += piece;
-      continue;
-    }
-    const std::size_t reached = limit_ - held;
-    discharge(Account::withheld, held - before);
-    return fail(ErrorCode::memory_budget_exceeded, "a memory budget of {} bytes: what is in use now allows for {} at the least", bytes,
-                reached);
+    if (!charge(Account::withheld, piece)) break;
+    held += piece;
   }
-  return {};
+  moves_limit = false;
+  if (held == target) return {};
+  withhold_.store(before);
+  discharge(Account::withheld, held - before);
+  return fail(ErrorCode::memory_budget_exceeded, "a memory budget of {} bytes: what is in use now allows for {} at the least", bytes,
+              limit_ - held);
 }
 
 void MemoryBudget::reset_peaks() {

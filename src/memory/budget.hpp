@@ -58,10 +58,11 @@ class MemoryBudget {
   // Bytes that only a thread inside a ReserveScope may take. Set at open, when they are still free (checked).
   void set_reserve(std::size_t bytes);
 
-  // Moves the line: at most to where it was at first. A lower limit is reached by taking the difference away from everybody, piece
-  // by piece, as if somebody had charged it; memory_budget_exceeded: not that much can be freed now, and the line is where it was.
+  // Moves the line: at most to where it was at first. Nobody gets memory above a lower limit from the beginning of the call on; the
+  // difference is taken away from everybody, piece by piece, as if somebody had charged it, until the new limit holds.
+  // memory_budget_exceeded: not that much can be freed now, and the line is where it was.
   Result<void> set_limit(std::size_t bytes);
-  std::size_t limit() const { return limit_ - used(Account::withheld); }
+  std::size_t limit() const { return limit_ - withhold_.load(std::memory_order_relaxed); }
   std::size_t limit_at_first() const { return limit_; }
 
   std::size_t used() const;  // without what is withheld
@@ -92,6 +93,7 @@ class MemoryBudget {
   TimeSource& time_;
   std::array<Cell, account_count> cell_{};
   std::atomic<std::size_t> reserve_{0};
+  std::atomic<std::size_t> withhold_{0};  // what the limit lies below where it was at first; the account follows it
   std::atomic<std::uint64_t> discharged_{0};
   Mutex limit_mutex_{LatchRank::database};  // one change of the limit at a time
   const std::unique_ptr<PressureManager> pressure_;

@@ -8,6 +8,7 @@
 
 #include "base/check.hpp"
 #include "memory/poison.hpp"
+#include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
 
@@ -103,6 +104,7 @@ Context::Block* Context::add_block(std::size_t bytes) {
     const std::size_t expected = BlockPool::block_bytes(bytes);
     if (expected > cap_ || block_bytes_ > cap_ - expected) return nullptr;
   }
+  if (!pool_.pressure().admit_large(block_bytes_, bytes)) return nullptr;
   std::size_t got = 0;
   char* start = pool_.take(bytes, got);
   if (start == nullptr) return nullptr;

@@ -19,6 +19,10 @@ std::string_view name(PressureLevel level) noexcept {
 namespace plimsoll::memory {
 namespace {
 
+// Those who wait ask again and again: a rung that had nothing to give is left alone for a while.
+constexpr std::uint64_t rest_ns[] = {1'000'000, 5'000'000, 1'000'000, 20'000'000, 0, 0};
+static_assert(std::size(rest_ns) == rung_count);
+
 struct RungFacts {
   std::string_view name;
   PressureLevel from;  // the background takes it unasked
@@ -41,11 +45,11 @@ constexpr std::size_t percent_to_enter[] = {0, 70, 85, 95}, percent_of_hysteresi
 // What a thread took from others after a reclaimer freed it can be asked for again, but not for ever.
 constexpr unsigned climbs_max = 16;
 // A victim needs a moment until it has noticed, and its owner has let go.
-constexpr unsigned barren_waits_max = 8;
+constexpr unsigned barren_waits_max = 40;
 
 constexpr std::uint64_t tick_ns = 20'000'000;
 constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 2'000'000;
-constexpr std::size_t newcomer_bytes = 64u << 10;   // what one is expected to take
+constexpr std::size_t newcomer_bytes = 4u << 10;  // a context's first block: about what a small transaction gives back at its end
 constexpr std::size_t credit_max = 64 * newcomer_bytes;
 
 thread_local bool inside_callback = false;
@@ -217,7 +221,10 @@ std::size_t PressureManager::call(Rung rung, Reclaimer& reclaimer, std::size_t b
     count.freed_bytes.fetch_add(answer, std::memory_order_relaxed);
   }
   if (answer != 0 && !reclaimer.only_starts()) return answer;
-  if (answer == 0) count.in_vain.fetch_add(1, std::memory_order_relaxed);
+  if (answer == 0) {
+    count.in_vain.fetch_add(1, std::memory_order_relaxed);
+    count.rests_until_ns.store(begun + busy + rest_ns[static_cast<std::size_t>(rung)], std::memory_order_relaxed);
+  }
   const MutexLock lock(mutex_);
   add_event({.level = level(),
              .what = name(rung),
@@ -232,6 +239,8 @@ std::size_t PressureManager::call(Rung rung, Reclaimer& reclaimer, std::size_t b
 // True: the attempt has succeeded (without one: never). `expected` grows by what was freed, or will be.
 bool PressureManager::ask(Rung rung, Attempt* attempt, Account account, std::size_t bytes, std::size_t& expected) {
   if (!counts(rung).enabled.load(std::memory_order_relaxed) || !may_ask(rung)) return false;
+  const bool rests = counts(rung).rests_until_ns.load(std::memory_order_relaxed) > budget_.time().monotonic_ns();
+  if (rests && attempt != nullptr && wait_ns_ != 0) return false;
   std::uint32_t asked = 0;
   while (Reclaimer* reclaimer = enter_next(rung, asked)) {
     const std::size_t room = budget_.available(account);
@@ -243,12 +252,42 @@ bool PressureManager::ask(Rung rung, Attempt* attempt, Account account, std::siz
   return false;
 }
 
+// One climbs at a time: what it frees serves those who come meanwhile, too, and they look before they ask for more. Those in a
+// ReserveScope do not wait for anybody. False: the attempt has succeeded while it waited for its turn.
+bool PressureManager::take_turn(Attempt* attempt) {
+  constexpr std::chrono::milliseconds look_again{2};
+  if (ReserveScope::active()) return true;
+  for (;;) {
+    {
+      const MutexLock lock(mutex_);
+      if (!climbing_) return climbing_ = true;
+      freed_.wait_for(mutex_, look_again);
+    }
+    if (attempt != nullptr && attempt->succeeds()) return false;
+  }
+}
+
+void PressureManager::give_turn() {
+  if (ReserveScope::active()) return;
+  const MutexLock lock(mutex_);
+  climbing_ = false;
+  freed_.notify_all();
+}
+
+bool PressureManager::ask_all(Attempt* attempt, Account account, std::size_t bytes) {
+  std::size_t freed = 0;
+  for (const Rung rung : harmless)
+    if (ask(rung, attempt, account, bytes - std::min(bytes, attempt == nullptr ? freed : 0), freed)) return true;
+  return false;
+}
+
 bool PressureManager::climb(Attempt* attempt, Account account, std::size_t bytes) {
   for (unsigned round = 0; round < climbs_max; ++round) {
     const std::uint64_t discharged = budget_.discharged();
-    std::size_t freed = 0;
-    for (const Rung rung : harmless)
-      if (ask(rung, attempt, account, bytes - std::min(bytes, attempt == nullptr ? freed : 0), freed)) return true;
+    if (!take_turn(attempt)) return true;
+    const bool succeeded = ask_all(attempt, account, bytes);
+    give_turn();
+    if (succeeded) return true;
     if (attempt == nullptr || budget_.discharged() == discharged) return false;  // nobody has anything left to give
   }
   return false;
@@ -259,8 +298,14 @@ bool PressureManager::make_room(Attempt& attempt, Account account, std::size_t b
     if (climb(&attempt, account, bytes)) return true;
     if (wait_ns_ != 0 && !ReserveScope::active() && wait_for_room(attempt, account, bytes)) return true;
   }
-  refusals_.fetch_add(1, std::memory_order_relaxed);
+  if (!ReserveScope::active() && !inside_callback) refused(bytes);  // else it is tried again
   return false;
+}
+
+void PressureManager::refused(std::size_t bytes) {
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t line = budget_.limit() / 5 * 4;
+  if (bytes < line && needed() < line - bytes) refused_with_room_.fetch_add(1, std::memory_order_relaxed);
 }
 
 // True: something was freed meanwhile.
@@ -289,7 +334,7 @@ bool PressureManager::wait_for_room(Attempt& attempt, Account account, std::size
     if (attempt.succeeds()) return true;
     const bool moved = pause(watchdog_ns, frees_seen);
     if (attempt.succeeds() || climb(&attempt, account, bytes)) return true;
-    if (budget_.time().monotonic_ns() >= deadline) return false;
+    if (interrupt.raised() || budget_.time().monotonic_ns() >= deadline) return false;
     if (moved) {
       barren = 0;
     } else if (++barren > barren_waits_max || !last_resort(account, bytes)) {
@@ -336,11 +381,11 @@ bool PressureManager::take_credit() {
   return true;
 }
 
-// Critical: newcomers come in as fast as others free memory, each 20 ms late at most. Emergency: they wait until that has passed, or
-// are refused; while they wait, the watchdog works for them as for everybody.
+// One comes in for what another has given back. At the critical level each does after 20 ms all the same; in an emergency those for
+// whom nothing is freed are refused in the end, and while they wait, the watchdog works for them as for everybody.
 Result<void> PressureManager::admit_under_pressure() {
   RungCounts& count = counts(Rung::admission);
-  if (!count.enabled.load(std::memory_order_relaxed)) return {};
+  if (!count.enabled.load(std::memory_order_relaxed) || take_credit()) return {};
   count.fired.fetch_add(1, std::memory_order_relaxed);
   const Waiting waiting(waiters_);
   const std::uint64_t begun = budget_.time().monotonic_ns();
@@ -349,8 +394,8 @@ Result<void> PressureManager::admit_under_pressure() {
   for (;;) {
     const PressureLevel now_at = level();
     const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
-    if (now_at < critical) return {};
-    if (now_at == critical && (take_credit() || waited >= newcomer_delay_max_ns)) return {};
+    if (now_at < critical || take_credit()) return {};
+    if (now_at == critical && waited >= newcomer_delay_max_ns) return {};
     if (waited >= std::max(wait_ns_, newcomer_delay_max_ns)) break;
     if (pause(newcomer_pause_ns, frees_seen)) quiet_since = now;
     if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns) {
@@ -359,9 +404,25 @@ Result<void> PressureManager::admit_under_pressure() {
     }
   }
   count.in_vain.fetch_add(1, std::memory_order_relaxed);
-  refusals_.fetch_add(1, std::memory_order_relaxed);
+  refused(newcomer_bytes);
   return fail(ErrorCode::memory_budget_exceeded, "no new transaction now: {} of {} bytes are needed by what runs", needed(),
               budget_.limit());
+}
+
+// The last part of the budget is for small ones: who holds much gets more only below the critical line.
+bool PressureManager::admit_large(std::size_t held, std::size_t bytes) {
+  constexpr std::size_t large_share = 32;
+  if (held + bytes <= budget_.limit() / large_share || ReserveScope::active()) return true;
+  if (needed() + bytes <= line(critical, false)) return true;
+  struct Below final : Attempt {
+    Below(PressureManager& of, std::size_t n) : manager(of), bytes(n) {}
+    bool succeeds() override { return manager.needed() + bytes <= manager.line(critical, false); }
+    PressureManager& manager;
+    std::size_t bytes;
+  } below(*this, bytes);
+  if (wait_ns_ != 0 && wait_for_room(below, Account::contexts, bytes)) return true;
+  refused(bytes);
+  return false;
 }
 
 // --- what it tells ---
@@ -388,6 +449,7 @@ MemoryPressure PressureManager::statistics() const {
   all.reserve_bytes = budget_.reserve();
   all.waits = waits_.load();
   all.refusals = refusals_.load();
+  all.refused_with_room = refused_with_room_.load();
   all.watchdog = watchdog_.load();
   for (std::size_t i = 0; i < rung_count; ++i) {
     const RungCounts& c = rungs_[i];
@@ -399,7 +461,7 @@ MemoryPressure PressureManager::statistics() const {
 }
 
 void PressureManager::reset_statistics() {
-  waits_ = refusals_ = watchdog_ = 0;
+  waits_ = refusals_ = refused_with_room_ = watchdog_ = 0;
   for (RungCounts& c : rungs_) c.fired = c.freed_bytes = c.in_vain = c.false_claims = c.busy_ns = 0;
 }
 

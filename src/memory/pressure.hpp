@@ -107,6 +107,9 @@ class PressureManager {
     return admit_under_pressure();
   }
 
+  // Before a context that holds `held` bytes takes so many more. False: no.
+  bool admit_large(std::size_t held, std::size_t bytes);
+
   void ledger_moved();  // by the budget, after each charge and discharge
   void freed(std::size_t bytes);  // somebody who waits may find room now: a discharge, or blocks that went back to a cache
   void tick();          // by the background, every few milliseconds
@@ -131,7 +134,7 @@ class PressureManager {
     unsigned calls = 0;  // threads that are inside
   };
   struct RungCounts {
-    std::atomic<std::uint64_t> fired{0}, freed_bytes{0}, in_vain{0}, busy_ns{0}, false_claims{0};
+    std::atomic<std::uint64_t> fired{0}, freed_bytes{0}, in_vain{0}, busy_ns{0}, false_claims{0}, rests_until_ns{0};
     std::atomic<bool> enabled{true};
   };
   struct Span {
@@ -144,8 +147,12 @@ class PressureManager {
   RungCounts& counts(Rung rung) { return rungs_[static_cast<std::size_t>(rung)]; }
   const RungCounts& counts(Rung rung) const { return rungs_[static_cast<std::size_t>(rung)]; }
   bool climb(Attempt* attempt, Account account, std::size_t bytes);
+  bool ask_all(Attempt* attempt, Account account, std::size_t bytes);
+  bool take_turn(Attempt* attempt);
+  void give_turn();
   bool ask(Rung rung, Attempt* attempt, Account account, std::size_t bytes, std::size_t& expected);
   bool wait_for_room(Attempt& attempt, Account account, std::size_t bytes);
+  void refused(std::size_t bytes);
   bool last_resort(Account account, std::size_t bytes);
   std::size_t call(Rung rung, Reclaimer& reclaimer, std::size_t bytes);
   Reclaimer* enter_next(Rung rung, std::uint32_t& asked);
@@ -164,13 +171,14 @@ class PressureManager {
   std::atomic<std::size_t> baseline_{0};
   std::atomic<PressureLevel> level_{PressureLevel::normal};
   std::atomic<unsigned> waiters_{0};
-  std::atomic<std::uint64_t> waits_{0}, refusals_{0}, watchdog_{0};
+  std::atomic<std::uint64_t> waits_{0}, refusals_{0}, refused_with_room_{0}, watchdog_{0};
   std::atomic<std::size_t> credit_{0};  // bytes freed since a newcomer was let in under pressure
   std::atomic<std::uint64_t> next_tick_ns_{0};
   std::array<RungCounts, rung_count> rungs_{};
 
   mutable Mutex mutex_{LatchRank::budget};
   CondVar left_, freed_;
+  bool climbing_ PLIMSOLL_GUARDED_BY(mutex_) = false;
   std::uint64_t frees_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // counted while somebody waits
   PressureLevel of_ledger_ PLIMSOLL_GUARDED_BY(mutex_) = PressureLevel::normal;
   PressureLevel of_system_ PLIMSOLL_GUARDED_BY(mutex_) = PressureLevel::normal;
@@ -179,6 +187,15 @@ class PressureManager {
   std::array<PressureEvent, history_max> history_ PLIMSOLL_GUARDED_BY(mutex_){};
   std::uint64_t events_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // ever
 };
+
+// How the work that a thread does can be called off by others: when one of `bits` is set in `word`, its charges wait no longer. Set by
+// who owns the work; one a thread.
+struct Interrupt {
+  const std::atomic<std::uint64_t>* word = nullptr;
+  std::uint64_t bits = 0;
+  bool raised() const { return word != nullptr && (word->load(std::memory_order_acquire) & bits) != 0; }
+};
+inline thread_local Interrupt interrupt;
 
 // Keeps a reclaimer registered for as long as it lives: the last member of whoever is one.
 class Registration {

@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t too_dear = ~std::size_t{0};
 constexpr unsigned emptying_rounds = 512;
+// Who needed a chunk will need it again soon: what others have taken and given back stays free for so long before the pool takes it,
+// or each would cost a round of writing pages out.
+constexpr std::uint64_t growth_rest_ns = 250'000'000;
 
 }  // namespace
 
@@ -60,6 +63,9 @@ void Pool::wait_for_free_frame() {
 bool Pool::grow(std::size_t enough) {
   if (committed_.load(std::memory_order_relaxed) == arena_.chunks()) return false;
   if (budget_.available(memory::Account::frames) < arena_.chunk_bytes()) return false;
+  if (const std::uint64_t reclaimed = reclaimed_ns_.load(std::memory_order_relaxed);
+      reclaimed != 0 && budget_.time().coarse_ns() < reclaimed + growth_rest_ns)
+    return false;
   const MutexLock lock(chunk_mutex_);
   if (free_count_.load(std::memory_order_relaxed) >= enough) return true;  // somebody else has grown it meanwhile
   for (std::size_t chunk = 0; chunk < arena_.chunks(); ++chunk) {
@@ -83,6 +89,7 @@ void Pool::add_chunk(std::size_t chunk) {
 
 std::size_t Pool::reclaim(std::size_t bytes) {
   const TurnHolder turn(reclaim_turn_);
+  reclaimed_ns_.store(budget_.time().coarse_ns(), std::memory_order_relaxed);
   std::size_t given = 0;
   std::array<std::size_t, 4> stuck;  // chunks in which something would not go
   std::size_t stuck_count = 0;

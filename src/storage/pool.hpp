@@ -345,6 +345,7 @@ class Pool final : public memory::Reclaimer {
   Mutex chunk_mutex_{LatchRank::pool};     // commits
   std::atomic<std::size_t> committed_{0};  // chunks
   std::size_t chunks_min_ = 0;
+  std::atomic<std::uint64_t> reclaimed_ns_{0};  // when somebody last wanted chunks back; 0: never
   Turn reclaim_turn_{LatchRank::pool};
 
   Mutex clock_mutex_{LatchRank::pool};  // the hand; and that no chunk goes while its frames are looked at

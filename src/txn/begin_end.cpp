@@ -121,6 +121,14 @@ Result<bool> TransactionImpl::revert_all(Pace pace) {
   return true;
 }
 
+Error TransactionImpl::why_ended(std::uint64_t id) const {
+  if (sacrificed_.load(std::memory_order_acquire) == id)
+    return fail(ErrorCode::memory_budget_exceeded, "transaction {} was aborted: memory was short, and it held most", id).error();
+  return fail(ErrorCode::transaction_timeout, "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone",
+              id)
+      .error();
+}
+
 // A transaction that was ended on its owner's behalf keeps its slot until the owner lets go and everything is reverted.
 void TransactionImpl::finish_handle(std::uint64_t id) {
   std::uint64_t control = slot().control.load(std::memory_order_acquire);

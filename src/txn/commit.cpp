@@ -53,7 +53,7 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
   PLIMSOLL_CHECK(mine.state.load() == TransactionState::active || mine.state.load() == TransactionState::prepared);
   for (std::uint64_t control = mine.control.load();;) {  // from here on nobody kills it
     if ((control & registry::killed_bit) != 0 && mine.state.load() == TransactionState::active)
-      return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could commit", id_.value);
+      return std::unexpected(why_ended(id_.value));
     if (mine.control.compare_exchange_weak(control, registry::with_status(control, registry::Status::committing))) break;
   }
   log::Log::Span span;

@@ -12,6 +12,8 @@
 namespace plimsoll::txn {
 
 namespace {
+thread_local TxnId inside{};  // the transaction whose operation this thread is in
+
 // The key of a garbage record.
 std::uint32_t number_of(Bytes key) {
   PLIMSOLL_CHECK(key.size() == 4);
@@ -74,17 +76,22 @@ Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64
     if (lingers || slot.id.load(std::memory_order_acquire) != id)
       return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
     if (status == Status::reverting || status == Status::parked)
-      return fail(ErrorCode::transaction_timeout,
-                  "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id);
+      return std::unexpected(transaction.why_ended(id));
     if (status != Status::idle) return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
     if (slot.control.compare_exchange_weak(control, with_status(control, Status::in_operation), std::memory_order_acq_rel)) break;
   }
-  if (slot.state.load(std::memory_order_relaxed) == TransactionState::active) return {};
+  if (slot.state.load(std::memory_order_relaxed) == TransactionState::active) {
+    inside = TxnId{id};
+    memory::interrupt = {&slot.control, registry::killed_bit};
+    return {};
+  }
   leave(transaction, id);
   return fail(ErrorCode::transaction_aborted, "transaction {} is prepared: its coordinator ends it", id);
 }
 
 void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
+  inside = {};
+  memory::interrupt = {};
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
@@ -178,7 +185,8 @@ std::vector<TransactionInfo> TransactionManager::list() const {
 }
 
 // One victim at a time: the memory of the last one may be on its way. Idle ones are ended at once, one inside an operation at its
-// next safe point; what their owners still hold of it dies with the handles.
+// next safe point; what their owners still hold of it dies with the handles. Who asks and holds most itself is refused instead: it
+// keeps what it has, and may go on with less.
 std::size_t TransactionManager::reclaim(std::size_t) {
   constexpr std::uint64_t patience_ns = 200'000'000;
   constexpr std::size_t worth_it = 64u << 10;
@@ -190,21 +198,26 @@ std::size_t TransactionManager::reclaim(std::size_t) {
     if (victim_ && now - victim_since_ns_ < patience_ns &&
         engine_.registry.slot(registry::slot_of(victim_)).id.load() == victim_.value)
       return victim_bytes_;
+    std::size_t on_its_way = 0;  // of those ended already, in the hands of their owners
     for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
       const registry::Slot& slot = engine_.registry.slot(i);
       const TxnId id{slot.id.load(std::memory_order_acquire)};
-      const bool running = id && slot.state.load() == TransactionState::active && (slot.control.load() & registry::killed_bit) == 0;
-      const std::size_t bytes = running ? transactions()[i].memory_bytes() : 0;
-      if (bytes < most || (bytes == most && largest && largest.value < id.value)) continue;
-      most = bytes;
-      largest = id;
+      const std::size_t bytes = id ? transactions()[i].memory_bytes() : 0;
+      if (bytes < worth_it) continue;
+      if (slot.state.load() != TransactionState::active || (slot.control.load() & registry::killed_bit) != 0) {
+        on_its_way += bytes;
+      } else if (bytes > most || (bytes == most && (!largest || id.value < largest.value))) {
+        most = bytes;
+        largest = id;
+      }
     }
-    if (!largest) return 0;
+    if (!largest || largest == inside) return on_its_way;
     victim_ = largest;
     victim_since_ns_ = now;
     victim_bytes_ = most;
   }
   engine_.metrics.add(Counter::transactions_sacrificed);
+  transactions()[registry::slot_of(largest)].sacrifice(largest);
   reap(largest);
   return most;
 }

@@ -37,7 +37,7 @@ class TransactionManager final : public memory::Reclaimer {
   // memory::Reclaimer, the ladder's last rung: aborts the transaction whose context holds most; of equals, the oldest.
   std::size_t reclaim(std::size_t bytes) override;
   bool only_starts() const override { return true; }
-  std::string_view obstacle() const override { return "no transaction holds as much as 64 KiB"; }
+  std::string_view obstacle() const override { return "no other transaction holds more than who asks, or as much as 64 KiB"; }
 
   // One round of background work; true if something was done. `reaped` hears of each transaction that was ended.
   bool run_background(const std::function<void(TxnId, const char* why)>& reaped);

@@ -103,6 +103,9 @@ class TransactionImpl {
   Engine& engine() { return engine_; }
   std::uint64_t write_count() const { return write_count_; }
   bool needs_revert() const { return needs_revert_; }
+  // It is about to be killed for its memory; and what its owner is told then, or after any other end on its behalf.
+  void sacrifice(TxnId id) { sacrificed_.store(id.value, std::memory_order_release); }
+  Error why_ended(std::uint64_t id) const;
   void set_lock_deadline(std::uint64_t wait_ns) { lock_wait_ns_ = wait_ns; }
   void revert_and_park();
   void finish_handle(std::uint64_t id);  // the owner's handle is gone
@@ -216,6 +219,7 @@ class TransactionImpl {
   Isolation isolation_ = Isolation::snapshot;
   bool read_only_ = false, durable_ = true;
   std::atomic<bool> needs_revert_{false}, lingering_{false};
+  std::atomic<std::uint64_t> sacrificed_{0};  // the id of the last one
   bool keeps_marks_ = false;  // committed, but some marks are looked up in this slot
   Lsn read_position_{};       // everything read was committed by records below (rule 15)
   std::atomic<std::uint64_t> last_entry_{0};

@@ -13,13 +13,20 @@ namespace plimsoll::txn {
 
 namespace {
 constexpr std::uint32_t extent_pages_max = 8192;
+
+// Smaller pieces when memory is short: more calls of the system, and many streams at once still fit.
+std::uint64_t buffer_bytes_max(const Engine& engine) {
+  constexpr std::uint64_t short_of_memory = 64u << 10;
+  return engine.provider.budget().pressure().level() == PressureLevel::normal ? piece_bytes : short_of_memory;
 }
+}  // namespace
 
 Result<void> ExtentWriter::begin(std::uint64_t expected) {
   const std::uint32_t page = engine_.pool.page_bytes();
   expected_pages_ = (expected + page - 1) / page;
   next_pages_ = static_cast<std::uint32_t>(piece_bytes / page);
-  buffer_bytes_ = expected == 0 ? piece_bytes : std::min<std::uint64_t>(piece_bytes, expected_pages_ * page);
+  const std::uint64_t most = buffer_bytes_max(engine_);
+  buffer_bytes_ = expected == 0 ? most : std::min<std::uint64_t>(most, expected_pages_ * page);
   PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, buffer_bytes_));
   return {};
 }
@@ -102,7 +109,7 @@ Result<void> ExtentWriter::finish() {
 
 Result<void> ExtentReader::begin() {
   const std::uint64_t page = engine_.pool.page_bytes();
-  buffer_bytes_ = std::min<std::uint64_t>(piece_bytes, (value_.bytes + page - 1) / page * page);
+  buffer_bytes_ = std::min<std::uint64_t>(buffer_bytes_max(engine_), (value_.bytes + page - 1) / page * page);
   PLIMSOLL_ASSIGN(buffer_, engine_.provider.map(memory::Account::large_objects, buffer_bytes_));
   return {};
 }

@@ -206,6 +206,7 @@ bool Collector::sweep_entry(std::uint64_t address, const Entry& entry, bool move
     leaf->unlatch();
     if (!complete && !pool_.read(swept.missing)) break;
   }
+  if (moved) metrics_.add(Counter::version_bytes_moved, entry.bytes);
   if (move && !moved) store_.cancel(room);
   return complete;
 }

@@ -191,7 +191,7 @@ TEST(Limit, IsNeverPassedWhileItMovesAndThreadsFight) {
     });
   }
   Random random(99);
-  for (unsigned i = 0; i < 200; ++i) {
+  for (unsigned i = 0; i < 200 || (i < 100'000 && (lowered <= 50 || granted <= 50)); ++i) {
     const std::size_t limit = 16 * MiB + random.below(16 * MiB + 1);
     if (budget.set_limit(limit)) ++lowered;
     EXPECT_LE(budget.used(Account::store), 32 * MiB);
@@ -443,7 +443,7 @@ TEST(Waiting, PromisesThatAreNotKeptEndInARefusal) {
   ASSERT_TRUE(budget.try_charge(Account::frames, 16 * MiB));
   EXPECT_FALSE(budget.charge(Account::contexts, 1));
   EXPECT_GT(victims.calls, 2u);
-  EXPECT_LT(victims.calls, 20u);
+  EXPECT_LT(victims.calls, 60u);
   budget.discharge(Account::frames, 16 * MiB);
 }
 
