@@ -31,6 +31,7 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
     view_.snapshot = engine_.registry.take_snapshot(slot_, view_.read_only).value;
   }
   read_position_ = read_only_ ? Lsn{} : engine_.log.end();
+  context_.begin_use(id_.value, slot().begun_ns.load(std::memory_order_relaxed));
   return {};
 }
 
@@ -47,14 +48,13 @@ void TransactionImpl::end(bool committed) {
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
   if (handles_ != 0) engine_.stale_handles.fetch_add(std::exchange(handles_, 0));
-  while (streams_ != nullptr) streams_->~Stream();  // unlinks itself; its memory goes with the context
   write_set_ = nullptr;
   savepoints_ = nullptr;
   savepoint_count_ = savepoint_number_ = 0;
   global_id_bytes_ = 0;
   needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
-  context_.reset();
+  context_.rest();
 }
 
 // The owner's abort. After an error the transaction is parked and the background goes on; readers step over its marks meanwhile.
@@ -189,6 +189,7 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
   entries_ = 0;
   needs_revert_ = slot().state.load() == TransactionState::aborted;
   recovered_ = true;
+  context_.begin_use(id_.value, engine_.time.coarse_ns());
 }
 
 Result<void> TransactionImpl::abort_prepared() {
