@@ -172,7 +172,7 @@ TEST_F(Contexts, TheCapOfATransactionCoversItsCursorsAndStreams) {
   cursors.pop_back();
   EXPECT_OK(tx.cursor(where));
   cursors.clear();
-  EXPECT_OK(tx.allocate(cap / 2)) << "what they held may be had again";
+  EXPECT_OK(tx.allocate(cap / 2));  // what they held may be had again
   ASSERT_OK(tx.commit());
 }
 

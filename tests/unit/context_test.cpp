@@ -223,7 +223,7 @@ TEST_F(ContextTree, EveryAlignmentIsKept) {
         EXPECT_EQ(reinterpret_cast<std::uintptr_t>(at) % alignment, 0u) << bytes << " at " << alignment;
         std::memset(at, 1, bytes);
       }
-  EXPECT_DEATH(parent.allocate(8, 3), "has_single_bit");
+  EXPECT_DEATH(parent.allocate(8, 24), "has_single_bit");
   EXPECT_DEATH(parent.allocate(8, 128), "alignment_max");
 }
 
