@@ -1,6 +1,8 @@
 // No heap in the steady state: once warm, a successful transaction does not call the allocator, whatever it does, and neither do
 // the background threads because of it. This program's malloc and its kin count what is asked of them while a phase is being
-// measured, by any thread; a phase that allocates is shown with the chain of calls of its first allocation.
+// measured, by any thread; a phase that allocates is shown with the chain of calls of its first allocation. What does allocate is
+// the making of log segments, one every so many thousand transactions: the phases stay within a segment that is ready, and the last
+// test bounds it.
 #include <execinfo.h>
 
 #include <array>
@@ -79,10 +81,13 @@ class ZeroHeap : public StoreTest {
   void SetUp() override {
     if (!counts) GTEST_SKIP() << "the sanitizer's allocator is in the way";
     StoreTest::SetUp();
+    options.log_segment_bytes = 32_MiB;
+    options.log_bytes_max = 256_MiB;
     std::array<void*, 2> prime;
     backtrace(prime.data(), prime.size());  // loads what it needs
     where_ = table();
     fill(where_, keys, 100);
+    settle();  // the next segment is ready
   }
   void TearDown() override {
     counting = false;
@@ -140,7 +145,7 @@ class ZeroHeap : public StoreTest {
 TEST_F(ZeroHeap, TheCounterNotices) {
   const auto planted = [&](auto plant) { return allocated(10, [&](std::uint64_t) { plant(); }); };
   EXPECT_EQ(planted([] {}), 0u);
-  EXPECT_GE(planted([] { delete new int(1); }), 10u);  // NOLINT: this is what must be noticed
+  EXPECT_GE(planted([] { operator delete(operator new(4)); }), 10u);
   EXPECT_GE(planted([] { std::free(std::malloc(10)); }), 10u);
   EXPECT_GE(planted([] { std::free(std::calloc(2, 10)); }), 10u);
   EXPECT_GE(planted([] { std::free(std::realloc(nullptr, 10)); }), 10u);
@@ -349,6 +354,26 @@ TEST_F(ZeroHeap, TransactionsThatWaitForEachOther) {
   one.join();
   other.join();
   ASSERT_OK(held.commit());
+}
+
+// Making a segment, and cutting the log with a checkpoint, costs file names and file objects; how often depends on the bytes
+// logged.
+TEST_F(ZeroHeap, TheLogAllocatesByTheSegment) {
+  close();
+  options.log_segment_bytes = 256_KiB;
+  options.log_bytes_max = 2_MiB;
+  std::filesystem::remove_all(path());
+  where_ = table();
+  fill(where_, keys, 100);
+  constexpr std::uint64_t rounds = 20'000, a_segment_costs = 64;
+  const std::uint64_t begin = gauge("end_lsn");
+  const std::uint64_t count = allocated(rounds, [&](std::uint64_t) {
+    in_transaction([&](Transaction& tx) { must(tx.put(where_, Key(any()), Bytes(bytes_.data(), 100))); });
+  });
+  const std::uint64_t segments = (gauge("end_lsn") - begin) / options.log_segment_bytes;
+  EXPECT_GT(segments, 10u);
+  EXPECT_GT(count, 0u) << "then the phases above need not keep off segments any more";
+  EXPECT_LE(count, segments * a_segment_costs) << segments << " segments in " << rounds << " transactions";
 }
 
 }  // namespace
