@@ -119,8 +119,9 @@ void Context::end_alone() {
 
 void Context::reset() {
   [[maybe_unused]] const Use use(*this);
-  end_descendants();
-  call_back();
+  wake();
+  if (first_child_ != nullptr) end_descendants();
+  if (callbacks_ != nullptr) call_back();
   PLIMSOLL_CHECK(first_child_ == nullptr);
   free_contents();
 }
@@ -133,26 +134,38 @@ void Context::release() {
 
 void Context::begin_use(std::uint64_t owner, std::uint64_t now_ns) {
   PLIMSOLL_DCHECK(parent_ == nullptr);
-  resting_.store(false, std::memory_order_relaxed);
+  wake();
   owner_.store(owner, std::memory_order_relaxed);
   since_ns_.store(now_ns, std::memory_order_relaxed);
   peak_.store(subtree_bytes(), std::memory_order_relaxed);
 }
 
+// The keeper stays where it is, but is the parked one from here on: until wake() nothing in it may be touched, and no byte of it is
+// free for an allocation.
 void Context::rest() {
   PLIMSOLL_CHECK(set_ != nullptr);
   reset();
   owner_.store(0, std::memory_order_relaxed);
   since_ns_.store(0, std::memory_order_relaxed);
   resting_.store(true, std::memory_order_relaxed);
-  Block* const keeper = newest_;
-  if (keeper == nullptr) return;
-  PLIMSOLL_DCHECK(keeper->older == nullptr && parked_.load() == nullptr);
+  if (newest_ == nullptr) return;
+  end_ = cursor();
+  parked_bytes_.store(static_cast<std::uint32_t>(newest_->bytes), std::memory_order_relaxed);
+  parked_.store(newest_, std::memory_order_release);
+}
+
+// Whoever exchanges the pointer for null owns the block: this context again, or who trimmed it.
+void Context::wake() {
+  if (!resting_.load(std::memory_order_relaxed)) return;
+  resting_.store(false, std::memory_order_relaxed);
+  if (newest_ == nullptr) return;
+  if (unpark() != nullptr) {
+    end_ = cursor() - header_bytes + parked_bytes_.load(std::memory_order_relaxed);
+    return;
+  }
   newest_ = nullptr;
   start_over();
-  count_blocks(-static_cast<std::ptrdiff_t>(keeper->bytes));
-  parked_bytes_.store(static_cast<std::uint32_t>(keeper->bytes), std::memory_order_relaxed);
-  parked_.store(keeper, std::memory_order_release);
+  count_blocks(-static_cast<std::ptrdiff_t>(bytes()));
 }
 
 // --- what is counted ---
@@ -178,6 +191,8 @@ void Context::count_blocks(std::ptrdiff_t bytes) {
 void Context::set_cap(std::size_t bytes) {
   PLIMSOLL_CHECK(account_ == this);  // else nobody has summed up what is below it
   cap_ = bytes;
+  if (cap_ == 0 || cap_ >= subtree_bytes()) return;
+  if (live_bytes() == 0 && !resting_.load(std::memory_order_relaxed)) free_all();  // a keeper that is too large for it
 }
 
 // What the caps leave.
@@ -214,10 +229,11 @@ char* Context::bump(std::size_t size, std::size_t alignment) {
 
 char* Context::allocate_slowly(std::size_t bytes, std::size_t alignment) {
   PLIMSOLL_CHECK(std::has_single_bit(alignment) && alignment <= alignment_max);
+  PLIMSOLL_CHECK(!resting_.load(std::memory_order_relaxed));
   if (bytes > request_max || ended_) return nullptr;
   const std::size_t size = size_of(std::max<std::size_t>(bytes, 1));
   alignment = std::max(alignment, granule);
-  char* at = bump(size, alignment);
+  char* at = newest_ != nullptr ? bump(size, alignment) : nullptr;
   if (at == nullptr) at = allocate_from_pool(size, alignment);
   if (at == nullptr) return nullptr;
   PLIMSOLL_DCHECK(live_bytes() <= this->bytes());
@@ -233,8 +249,6 @@ std::size_t Context::next_block_bytes() const {
 }
 
 char* Context::allocate_from_pool(std::size_t size, std::size_t alignment) {
-  if (newest_ == nullptr && adopt_parked())
-    if (char* at = bump(size, alignment)) return at;
   const std::size_t next = next_block_bytes();
   const bool shared = size + alignment <= (newest_ == nullptr ? next - header_bytes : next / 2);
   if (!shared) return allocate_own(size);
@@ -260,23 +274,9 @@ char* Context::allocate_own(std::size_t size) {
   return block->first();
 }
 
-// Whoever exchanges the pointer for null owns the block.
 Context::Block* Context::unpark() {
   if (parked_.load(std::memory_order_relaxed) == nullptr) return nullptr;
   return parked_.exchange(nullptr, std::memory_order_acquire);
-}
-
-// The keeper of the use before, unless it has been trimmed, or the cap is below it now.
-bool Context::adopt_parked() {
-  Block* const keeper = unpark();
-  if (keeper == nullptr) return false;
-  if (keeper->bytes > room()) {
-    give_to(pool_, keeper);
-    return false;
-  }
-  count_blocks(static_cast<std::ptrdiff_t>(keeper->bytes));
-  use_block(keeper);
-  return true;
 }
 
 void Context::use_block(Block* block) {
@@ -380,13 +380,15 @@ void Context::free_contents() {
 // With the keeper, if there is one, and nothing in it.
 void Context::start_over() {
   freed_in_ = nullptr;
+  char* first = nullptr;
+  end_ = nullptr;
   if (newest_ != nullptr) {
     newest_->newer = nullptr;
     newest_->used = newest_->freed = 0;
-    poison(newest_->first(), newest_->bytes - header_bytes);
+    first = newest_->first();
+    end_ = newest_->end();
+    poison(first, newest_->bytes - header_bytes);
   }
-  char* const first = newest_ == nullptr ? nullptr : newest_->first();
-  end_ = newest_ == nullptr ? nullptr : newest_->end();
   set_cursor(first);
   base_.store(reinterpret_cast<std::uintptr_t>(first), std::memory_order_relaxed);
 }
@@ -395,7 +397,6 @@ void Context::free_all() {
   free_contents();
   if (newest_ != nullptr) give_block(std::exchange(newest_, nullptr));
   start_over();
-  if (Block* const keeper = unpark()) give_to(pool_, keeper);
   PLIMSOLL_CHECK(bytes() == 0);
 }
 

@@ -10,8 +10,9 @@
 // allocate answers null and its destructor does nothing; its object may lie in its parent's memory and need no destructor then.
 //
 // Blocks come from the store's BlockPool: the keeper (options.keeper_bytes), then ever doubled ones up to options.block_bytes_max;
-// an allocation that would fill half of the next block gets a block of its own. The keeper survives reset(). rest() parks it where
-// either the next use or ContextSet::trim() takes it, by one exchange of a pointer: nobody waits for the other.
+// an allocation that would fill half of the next block gets a block of its own. The keeper survives reset(). While a root
+// rests between two uses, ContextSet::trim() may take its keeper: the pointer to it is parked, and who exchanges it for null (the
+// trimmer, or the next use) owns the block. Neither waits for the other.
 //
 // Caps count blocks, the context's own and its descendants': at each root and each context with a cap a sum is kept, so that taking
 // a block looks at those above it only.
@@ -24,7 +25,8 @@
 //
 // Invariants: I1 live_bytes() = cursor_ - base_ (moving the cursor alone is what an allocation costs).  I2 of each shared block,
 // freed <= used; a block of which they are equal is empty.  I3 subtree_bytes() of a root or capped context = blocks of it and of
-// all descendants.  I4 at most one of newest_ and parked_ holds the keeper.
+// all descendants.  I4 while a root rests, parked_ is its keeper or null; only who made it null
+// touches the block.
 #pragma once
 
 #include <atomic>
@@ -77,9 +79,9 @@ class Context final : public std::pmr::memory_resource {
   void on_reset(ResetCallback& callback);
   void set_cap(std::size_t bytes);  // of a root, or of a context that was made with a cap
 
-  // --- of roots: a long-lived context and its users, one after the other ---
+  // --- of roots of a set that live long and have one user after the other ---
   void begin_use(std::uint64_t owner, std::uint64_t now_ns);  // what the view will show; the peak begins anew
-  void rest();  // reset(), and the keeper may be taken by ContextSet::trim() from here on until the next allocation
+  void rest();  // reset(), and trim() may take the keeper; nothing may be allocated until begin_use()
 
   std::size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }            // blocks held, without descendants
   std::size_t subtree_bytes() const { return subtree_.load(std::memory_order_relaxed); }  // with them; of roots and capped ones
@@ -125,7 +127,6 @@ class Context final : public std::pmr::memory_resource {
   char* bump(std::size_t size, std::size_t alignment);
   char* allocate_from_pool(std::size_t size, std::size_t alignment);
   char* allocate_own(std::size_t size);
-  bool adopt_parked();
   Block* unpark();
   void use_block(Block* block);
   std::size_t room() const;
@@ -140,6 +141,7 @@ class Context final : public std::pmr::memory_resource {
   void start_over();
   void free_all();
 
+  void wake();
   void attach();
   void detach();
   void end_descendants();

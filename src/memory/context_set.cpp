@@ -75,8 +75,7 @@ std::vector<ContextInfo> ContextSet::list() const {
     info.children = root->descendants();
     const std::uint64_t since = root->since_ns_.load(std::memory_order_relaxed);
     info.resting = root->resting_.load(std::memory_order_relaxed);
-    if (info.resting && root->parked_.load(std::memory_order_relaxed) != nullptr)
-      info.bytes += root->parked_bytes_.load(std::memory_order_relaxed);
+    if (info.resting && root->parked_.load(std::memory_order_relaxed) == nullptr) info.bytes = 0;  // trimmed; it does not know yet
     if (since != 0 && since < now) info.age_ms = (now - since) / ns_per_ms;
     if (!info.resting || info.bytes != 0) all.push_back(std::move(info));
   }

@@ -18,7 +18,6 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   durable_ = options.durability == Durability::durable;
   written_bytes_max_ = options.written_bytes_max;
   lock_wait_ns_ = options.lock_deadline ? saturated_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
-  context_.set_cap(options.memory_bytes_max);
   view_ = {&engine_.registry, 0, 0, false};
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
   slot().read_only.store(read_only_, std::memory_order_seq_cst);
@@ -32,6 +31,7 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   }
   read_position_ = read_only_ ? Lsn{} : engine_.log.end();
   context_.begin_use(id_.value, slot().begun_ns.load(std::memory_order_relaxed));
+  context_.set_cap(options.memory_bytes_max);
   return {};
 }
 

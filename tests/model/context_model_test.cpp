@@ -96,7 +96,11 @@ class Model {
     switch (how) {
       case How::reset: node.context->reset(); break;
       case How::release: node.context->release(); break;
-      case How::rest: node.context->rest(); break;
+      case How::rest:
+        node.context->rest();
+        if (called_.size() % 2 == 0) set_.trim();
+        node.context->begin_use(1, 0);
+        break;
       case How::destroy: node.context.reset(); break;
     }
     auto objection = check_order(i, below);

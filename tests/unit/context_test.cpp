@@ -271,21 +271,26 @@ TEST_F(ContextTree, KeepersOfRestingContextsAreTrimmed) {
   ASSERT_NE(resting.allocate(100), nullptr);
   resting.rest();
   unused.rest();
-  EXPECT_EQ(resting.bytes(), 0u) << "what rests is nobody's";
   EXPECT_EQ(pool.live_bytes(), 8 * KiB);
   EXPECT_EQ(set.trim(), 4 * KiB);
   EXPECT_EQ(pool.live_bytes(), 4 * KiB);
   EXPECT_EQ(set.trim(), 0u);
-  ASSERT_NE(resting.allocate(100), nullptr);
+  resting.begin_use(1, 0);
+  EXPECT_EQ(resting.bytes(), 0u);
+  char* const before = resting.allocate(100);
+  ASSERT_NE(before, nullptr);
   EXPECT_EQ(resting.bytes(), 4 * KiB);
   EXPECT_EQ(set.trim(), 0u) << "in use";
   resting.rest();
-  char* const again = resting.allocate(100);
-  EXPECT_EQ(pool.live_bytes(), 8 * KiB) << "not trimmed: the same keeper";
-  EXPECT_NE(again, nullptr);
+  EXPECT_DEATH(resting.allocate(100), "resting_") << "until the next use begins nobody knows whose the keeper is";
+  EXPECT_DEATH(resting.free(before, 100), "live_bytes");
+  resting.begin_use(2, 0);
+  EXPECT_EQ(resting.allocate(100), before) << "not trimmed: the same keeper";
+  EXPECT_EQ(pool.live_bytes(), 8 * KiB);
   resting.rest();
+  resting.begin_use(3, 0);
   resting.set_cap(1000);
-  EXPECT_EQ(resting.allocate(100), nullptr) << "a cap below the keeper holds for a parked one, too";
+  EXPECT_EQ(resting.allocate(100), nullptr) << "a cap below the keeper holds for one that is there, too";
   EXPECT_EQ(pool.live_bytes(), 4 * KiB);
 }
 
@@ -301,7 +306,10 @@ TEST_F(ContextTree, WhoNeedsMemoryGetsTheKeepers) {
   ASSERT_TRUE(budget.charge(Account::frames, all)) << "not even a chunk may stay";
   EXPECT_EQ(pool.live_bytes(), 0u);
   budget.discharge(Account::frames, all);
-  for (Context& context : contexts) ASSERT_NE(context.allocate(100), nullptr);
+  for (Context& context : contexts) {
+    context.begin_use(1, 0);
+    ASSERT_NE(context.allocate(100), nullptr);
+  }
 }
 
 TEST_F(ContextTree, TheViewShowsWhoHoldsWhat) {
@@ -334,7 +342,7 @@ TEST_F(ContextTree, TheViewShowsWhoHoldsWhat) {
   EXPECT_EQ(rests.owner, TxnId{});
   EXPECT_EQ(rests.bytes, 4 * KiB) << "the keeper, which trim may take";
   slot.begin_use(43, time.now_ns);
-  EXPECT_EQ(set.list()[0].peak_bytes + set.list()[1].peak_bytes, 0u) << "another use, another peak";
+  EXPECT_EQ(set.list()[0].peak_bytes + set.list()[1].peak_bytes, 4 * KiB) << "another use, another peak";
 }
 
 // Owners begin, fill, check and rest while others trim and look; roots come and go meanwhile.
