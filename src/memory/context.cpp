@@ -41,8 +41,8 @@ Context::Context(BlockPool& pool, Context* parent, const char* label, const Cont
       root_(parent == nullptr ? this : parent->root_),
       account_(parent == nullptr || options.cap_bytes != 0 ? this : parent->account_),
       cap_(options.cap_bytes),
-      keeper_bytes_(static_cast<std::uint32_t>(BlockPool::block_bytes(options.keeper_bytes))),
-      block_bytes_max_(static_cast<std::uint32_t>(BlockPool::block_bytes(options.block_bytes_max))) {
+      keeper_bytes_(static_cast<std::uint32_t>(options.keeper_bytes)),
+      block_bytes_max_(static_cast<std::uint32_t>(options.block_bytes_max)) {
   PLIMSOLL_CHECK(options.keeper_bytes <= options.block_bytes_max && options.block_bytes_max <= BlockPool::block_bytes_max);
 }
 
@@ -119,17 +119,22 @@ void Context::end_alone() {
 
 void Context::reset() {
   [[maybe_unused]] const Use use(*this);
-  wake();
-  if (first_child_ != nullptr) end_descendants();
-  if (callbacks_ != nullptr) call_back();
-  PLIMSOLL_CHECK(first_child_ == nullptr);
+  end_uses();
   free_contents();
 }
 
 void Context::release() {
-  reset();
   [[maybe_unused]] const Use use(*this);
+  end_uses();
   free_all();
+}
+
+// What refers to the contents ends before them.
+void Context::end_uses() {
+  wake();
+  if (first_child_ != nullptr) end_descendants();
+  if (callbacks_ != nullptr) call_back();
+  PLIMSOLL_CHECK(first_child_ == nullptr);
 }
 
 void Context::begin_use(std::uint64_t owner, std::uint64_t now_ns) {
@@ -364,7 +369,9 @@ void Context::free_shared(char* at, std::size_t size) {
   give_block(block);
 }
 
+// A keeper in which nothing is left is as good as new already: free() sees to that.
 void Context::free_contents() {
+  if (live_bytes() == 0 && own_ == nullptr && (newest_ == nullptr || newest_->older == nullptr)) return;
   while (Block* const block = own_) {
     own_ = block->older;
     give_block(block);
@@ -394,8 +401,11 @@ void Context::start_over() {
 }
 
 void Context::free_all() {
-  free_contents();
-  if (newest_ != nullptr) give_block(std::exchange(newest_, nullptr));
+  for (Block** list : {&own_, &newest_})
+    while (Block* const block = *list) {
+      *list = block->older;
+      give_block(block);
+    }
   start_over();
   PLIMSOLL_CHECK(bytes() == 0);
 }

@@ -144,6 +144,7 @@ class Context final : public std::pmr::memory_resource {
   void wake();
   void attach();
   void detach();
+  void end_uses();
   void end_descendants();
   void end_alone();
   void call_back();

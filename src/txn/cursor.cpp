@@ -24,21 +24,18 @@ Result<CursorImpl*> TransactionImpl::open_cursor(TreeId tree, const Range& range
   return CursorImpl::open(*this, tree, range, direction);
 }
 
-CursorImpl::CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction)
+CursorImpl::CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction, std::size_t page, std::size_t key_max)
     : transaction_(transaction),
       tree_(tree),
       direction_(direction),
-      context_(transaction.context(), "cursor", {.keeper_bytes = buffer_bytes() + keeper_extra}) {}
-
-std::size_t CursorImpl::key_bytes_max() const { return btree::key_bytes_max(transaction_.engine_.pool.page_bytes()); }
-
-// The leaf's copy, and four keys (range, position, current).
-std::size_t CursorImpl::buffer_bytes() const { return transaction_.engine_.pool.page_bytes() + 4 * key_bytes_max(); }
+      key_max_(key_max),
+      context_(transaction.context(), "cursor", {.keeper_bytes = page + keys * key_max + keeper_extra}) {}
 
 Result<CursorImpl*> CursorImpl::open(TransactionImpl& transaction, TreeId tree, const Range& range, Direction direction) {
   char* const memory = transaction.context_.allocate(sizeof(CursorImpl), alignof(CursorImpl));
   if (memory == nullptr) return transaction.no_memory();
-  auto* cursor = new (memory) CursorImpl(transaction, tree, direction);
+  const std::size_t page = transaction.engine_.pool.page_bytes();
+  auto* cursor = new (memory) CursorImpl(transaction, tree, direction, page, btree::key_bytes_max(page));
   if (auto set_up = cursor->set_up(range); !set_up) {
     close(cursor);
     return std::unexpected(set_up.error());
@@ -47,16 +44,16 @@ Result<CursorImpl*> CursorImpl::open(TransactionImpl& transaction, TreeId tree, 
 }
 
 Result<void> CursorImpl::set_up(const Range& range) {
-  const std::size_t key_max = key_bytes_max();
-  leaf_buffer_ = context_.allocate(buffer_bytes(), 64);
+  const std::size_t page = transaction_.engine_.pool.page_bytes();
+  leaf_buffer_ = context_.allocate(page + keys * key_max_, 64);
   if (leaf_buffer_ == nullptr) return transaction_.no_memory();
-  char* const keys = leaf_buffer_ + transaction_.engine_.pool.page_bytes();
-  from_.data = keys;
-  to_.data = keys + key_max;
-  position_.data = keys + 2 * key_max;
-  key_ = keys + 3 * key_max;
+  char* at = leaf_buffer_ + page;
+  for (char** key : {&from_.data, &to_.data, &position_.data, &key_}) {
+    *key = at;
+    at += key_max_;
+  }
   if ((range.from && !assign(from_, *range.from)) || (range.to && !assign(to_, *range.to)))
-    return fail(ErrorCode::invalid_argument, "a bound of the range is longer than a key may be ({} bytes)", key_max);
+    return fail(ErrorCode::invalid_argument, "a bound of the range is longer than a key may be ({} bytes)", key_max_);
   const Bound& start = direction_ == Direction::forward ? from_ : to_;
   if (start.present) assign(position_, start.view());
   return {};
@@ -69,7 +66,7 @@ void CursorImpl::close(CursorImpl* cursor) {
 }
 
 bool CursorImpl::assign(Bound& bound, Bytes key) {
-  if (key.size() > key_bytes_max()) return false;
+  if (key.size() > key_max_) return false;
   if (!key.empty()) std::memmove(bound.data, key.data(), key.size());
   bound.bytes = key.size();
   bound.present = true;

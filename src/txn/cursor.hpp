@@ -27,9 +27,7 @@ class CursorImpl {
     bool present = false;
     Bytes view() const { return {data, bytes}; }
   };
-  CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction);
-  std::size_t key_bytes_max() const;
-  std::size_t buffer_bytes() const;
+  CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction, std::size_t page, std::size_t key_max);
   Result<void> set_up(const Range& range);
   Result<void> load();            // copies the leaf of the position
   bool outside(Bytes key) const;  // beyond the range's end in this direction
@@ -41,6 +39,7 @@ class CursorImpl {
   TransactionImpl& transaction_;
   TreeId tree_;
   Direction direction_;
+  std::size_t key_max_;
   Bound from_, to_;                         // the range
   Bound position_;                          // where to go on
   bool inclusive_ = true, sought_ = false;  // cursor.cpp, load()
@@ -54,6 +53,7 @@ class CursorImpl {
   bool large_ = false;
   char* owned_value_ = nullptr;  // a value that had to be fetched from elsewhere
   std::size_t owned_bytes_ = 0;
+  static constexpr std::size_t keys = 4;            // of the range, the position, the current one
   static constexpr std::size_t keeper_extra = 128;  // the block's header, and alignment
   memory::Context context_;
 };
