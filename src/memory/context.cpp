@@ -35,11 +35,11 @@ Context::Use::~Use() { root_.user_.store(outer_); }
 // --- life ---
 
 Context::Context(BlockPool& pool, Context* parent, const char* label, const ContextOptions& options)
-    : pool_(pool),
-      label_(label),
+    : account_(parent == nullptr || options.cap_bytes != 0 ? this : parent->account_),
       parent_(parent),
       root_(parent == nullptr ? this : parent->root_),
-      account_(parent == nullptr || options.cap_bytes != 0 ? this : parent->account_),
+      pool_(pool),
+      label_(label),
       cap_(options.cap_bytes),
       keeper_bytes_(static_cast<std::uint32_t>(options.keeper_bytes)),
       block_bytes_max_(static_cast<std::uint32_t>(options.block_bytes_max)) {
@@ -113,7 +113,7 @@ void Context::end_alone() {
   free_all();
   detach();
   parent_ = nullptr;
-  root_ = account_ = this;
+  root_ = this;
   ended_ = true;
 }
 
@@ -401,6 +401,7 @@ void Context::start_over() {
 }
 
 void Context::free_all() {
+  if (bytes() == 0) return;
   for (Block** list : {&own_, &newest_})
     while (Block* const block = *list) {
       *list = block->older;

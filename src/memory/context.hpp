@@ -56,7 +56,7 @@ struct ResetCallback {
   ResetCallback* next = nullptr;  // the context's
 };
 
-class Context final : public std::pmr::memory_resource {
+class alignas(64) Context final : public std::pmr::memory_resource {
  public:
   static constexpr std::size_t granule = 8;
 
@@ -149,31 +149,34 @@ class Context final : public std::pmr::memory_resource {
   void end_alone();
   void call_back();
 
-  // what an allocation needs
+  // line 1: what an allocation needs
   std::atomic<char*> cursor_{nullptr};   // where the free bytes of the newest shared block begin
   char* end_ = nullptr;                  // and end
   std::atomic<std::uintptr_t> base_{0};  // I1
   Block* newest_ = nullptr;              // shared blocks, newest first
   Block* own_ = nullptr;                 // blocks of one allocation each
   Block* freed_in_ = nullptr;            // the shared block of the last free, if it is still there
-  BlockPool& pool_;
-  const char* const label_;
-  // the tree; roots of a set are siblings of each other, guarded by the set's mutex
+  Context* account_;                     // the nearest context, this one included, that is a root or has a cap
+  // line 2: what ending one of many descendants needs; roots of a set are siblings of each other, guarded by the set's mutex
   Context* parent_;
   Context* first_child_ = nullptr;
   Context *next_ = nullptr, *previous_ = nullptr;
   Context* root_;
-  Context* account_;  // the nearest context, this one included, that is a root or has a cap
-  ContextSet* set_ = nullptr;
   ResetCallback* callbacks_ = nullptr;
-  std::size_t cap_;
-  const std::uint32_t keeper_bytes_, block_bytes_max_;
-  std::atomic<std::uint32_t> descendants_{0}, parked_bytes_{0};
+  std::atomic<std::size_t> bytes_{0};
+  std::atomic<std::uint32_t> descendants_{0};
   bool ended_ = false;
   std::atomic<bool> resting_{false};
-  std::atomic<std::size_t> bytes_{0}, subtree_{0}, peak_{0};
+  // the rest
+  BlockPool& pool_;
+  const char* const label_;
+  ContextSet* set_ = nullptr;
+  std::size_t cap_;
+  const std::uint32_t keeper_bytes_, block_bytes_max_;
+  std::atomic<std::size_t> subtree_{0}, peak_{0};
   std::atomic<std::uint64_t> owner_{0}, since_ns_{0};
   std::atomic<Block*> parked_{nullptr};
+  std::atomic<std::uint32_t> parked_bytes_{0};
 #ifndef NDEBUG
   std::atomic<const void*> user_{nullptr};  // of a root: the thread that is inside
 #endif
