@@ -82,6 +82,8 @@ class Database {
   Statistics statistics() const;
   void reset_statistics();
   std::vector<TransactionInfo> transactions() const;
+  // The memory contexts that are in use or hold memory. Each figure is right by itself; transactions go on meanwhile.
+  std::vector<ContextInfo> memory_contexts() const;
   std::vector<WaitEdge> wait_graph() const;
   Result<void> kill(TxnId id);
 

@@ -74,6 +74,18 @@ struct Statistics {
   std::vector<std::string> events;   // the newest events, oldest first
 };
 
+// A memory context: that of a transaction (with its cursors and streams, which are its children), or of work on the store itself.
+struct ContextInfo {
+  std::string label;             // what it is for: "transaction", "catalogue"
+  TxnId owner{};                 // the transaction that uses it now; 0: none, or not a transaction's
+  std::uint64_t bytes = 0;       // blocks held, with its descendants'
+  std::uint64_t live_bytes = 0;  // of its own blocks: what is allocated and not freed
+  std::uint64_t peak_bytes = 0;  // of `bytes`, since this use began
+  std::uint64_t children = 0;    // contexts below it: cursors and streams that are open
+  std::uint64_t age_ms = 0;      // since this use began
+  bool resting = false;          // in nobody's use: `bytes` are kept for the next one, and go when somebody needs them
+};
+
 enum class TransactionState : std::uint8_t { active, pending, preparing, prepared, committing, committed, aborted };
 
 struct TransactionInfo {

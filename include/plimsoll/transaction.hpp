@@ -174,6 +174,10 @@ class Transaction {
   // `global_id` is 1..64 bytes, unique among the prepared.
   Result<void> prepare(Bytes global_id);
 
+  // Memory in the transaction's context, for what belongs to it: counts towards memory_bytes_max, goes when the transaction ends,
+  // not before. Alignment: a power of two up to 64. memory_budget_exceeded, invalid_argument.
+  Result<std::span<char>> allocate(std::size_t bytes, std::size_t alignment = 8);
+
   TxnId id() const;            // 0 once it has ended
   Timestamp snapshot() const;  // what it reads
   bool active() const;

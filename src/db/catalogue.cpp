@@ -175,7 +175,7 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
 
 // Record by record, before the pages go: an interrupted drop goes on where it stopped.
 Result<void> Catalogue::free_large_values(TreeId tree) {
-  memory::Context context(engine_.blocks, "drop", 0);
+  memory::Context context(engine_.contexts, "drop");
   char* buffer = context.allocate(engine_.pool.page_bytes());
   if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory to look through the dropped table");
   std::array<char, 1024> key_buffer;
@@ -252,7 +252,7 @@ Result<void> Catalogue::finish_drops() {
 
 Result<std::vector<TableInfo>> Catalogue::list(bool internal) {
   std::vector<TableInfo> tables;
-  memory::Context context(engine_.blocks, "catalogue", 0);
+  memory::Context context(engine_.contexts, "catalogue");
   char* buffer = context.allocate(engine_.pool.page_bytes());
   if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory for a list of tables");
   std::array<char, 1024> key_buffer;

@@ -148,6 +148,9 @@ void Database::reset_statistics() {
 std::vector<TransactionInfo> Database::transactions() const {
   return store_ ? store_->transactions().list() : std::vector<TransactionInfo>{};
 }
+std::vector<ContextInfo> Database::memory_contexts() const {
+  return store_ ? store_->engine().contexts.list() : std::vector<ContextInfo>{};
+}
 std::vector<WaitEdge> Database::wait_graph() const { return store_ ? store_->registry().wait_graph() : std::vector<WaitEdge>{}; }
 Result<void> Database::kill(TxnId id) {
   PLIMSOLL_OPEN();

@@ -126,6 +126,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<memory::PageProvider> provider_;
   std::unique_ptr<io::FileSystem> own_files_;
   std::optional<memory::BlockPool> blocks_;
+  std::optional<memory::ContextSet> contexts_;
   std::unique_ptr<HybridClock> clock_;
   std::unique_ptr<io::File> data_, doublewrite_, version_file_;
   std::vector<std::pair<std::uint16_t, std::unique_ptr<io::File>>> old_version_files_;

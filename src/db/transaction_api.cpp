@@ -2,6 +2,8 @@
 // answers with an error, whatever is called.
 #include "plimsoll/transaction.hpp"
 
+#include <bit>
+
 #include "base/duration.hpp"
 #include "base/fail.hpp"
 #include "db/store.hpp"
@@ -295,6 +297,14 @@ Result<void> Transaction::prepare(Bytes global_id) {
   auto outcome = operation->engine().transactions->prepare(*operation, global_id);
   if (alive(impl_, id_) && impl_->slot().state.load() != TransactionState::prepared) operation->engine().stale_handles.fetch_sub(1);
   return outcome;
+}
+
+Result<std::span<char>> Transaction::allocate(std::size_t bytes, std::size_t alignment) {
+  PLIMSOLL_ENTER(operation);
+  constexpr std::size_t alignment_max = 64;
+  if (!std::has_single_bit(alignment) || alignment > alignment_max)
+    return fail(ErrorCode::invalid_argument, "an alignment of {}: powers of two up to {} are allowed", alignment, alignment_max);
+  return operation->allocate(bytes, alignment);
 }
 
 TxnId Transaction::id() const { return alive(impl_, id_) ? TxnId{id_} : TxnId{}; }

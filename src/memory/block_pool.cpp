@@ -269,6 +269,8 @@ void BlockPool::give(char* block, std::size_t got) {
 }
 
 std::size_t BlockPool::live_bytes() const { return impl_->live.load(std::memory_order_relaxed); }
+std::size_t BlockPool::give_back(std::size_t bytes) { return impl_->reclaim(bytes); }
+
 PressureManager& BlockPool::pressure() const { return impl_->provider.budget().pressure(); }
 
 std::size_t BlockPool::trim() { return impl_->give_spares(std::numeric_limits<std::size_t>::max(), Impl::Keep::nothing); }

@@ -26,6 +26,7 @@ class BlockPool {
   char* take(std::size_t bytes, std::size_t& got);
   void give(char* block, std::size_t got);
   static std::size_t block_bytes(std::size_t bytes);  // what take(bytes) will get
+  std::size_t give_back(std::size_t bytes);           // spare chunks above the account's floor, until they come to `bytes`
   PressureManager& pressure() const;
   std::size_t live_bytes() const;                     // blocks handed out
   std::size_t trim();                                 // gives the spare chunks back, answers their bytes

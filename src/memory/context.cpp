@@ -2,190 +2,415 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstdint>
 #include <limits>
 #include <new>
+#include <utility>
 
-#include "base/check.hpp"
-#include "memory/poison.hpp"
+#include "memory/context_set.hpp"
 #include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
 
-// Stands at the begin of each block.
-struct Context::Block {
-  Block* older;  // next of its list
-  Block* newer;
-  std::size_t bytes;  // of the block, header included
-  std::size_t live;   // allocated in it less freed
-  char* cursor;       // of shared blocks: where the free bytes begin
-
-  char* begin() { return static_cast<char*>(static_cast<void*>(this)); }
-  char* end() { return begin() + bytes; }
-  bool holds(const char* at) { return at >= begin() && at < end(); }
-};
-
 namespace {
 
-constexpr std::size_t header_bytes = 64;
 constexpr std::size_t alignment_max = 64;
-constexpr std::size_t granule = 8;
 constexpr std::size_t request_max = std::numeric_limits<std::size_t>::max() / 4;
 
-std::size_t size_of(std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + granule - 1) & ~(granule - 1); }
-
-// Blocks begin at multiples of 4 KiB, so an allocation with a block of its own lies at 64 above one. Shared blocks never hand out
-// such an address: by it free() tells the two apart.
-bool is_place_of_own(std::uintptr_t address) { return address % BlockPool::block_alignment == header_bytes; }
+// Written by the thread that uses the context only; others read.
+template <class T>
+void add(std::atomic<T>& to, std::ptrdiff_t much) {
+  to.store(to.load(std::memory_order_relaxed) + static_cast<T>(much), std::memory_order_relaxed);
+}
 
 }  // namespace
 
-Context::~Context() { release(); }
+#ifndef NDEBUG
+Context::Use::Use(Context& context) : root_(*context.root_) {
+  static thread_local const char me = 0;
+  outer_ = root_.user_.exchange(&me);
+  PLIMSOLL_CHECK(outer_ == nullptr || outer_ == &me);
+}
+Context::Use::~Use() { root_.user_.store(outer_); }
+#endif
 
-char* Context::bump(Block& block, std::size_t size, std::size_t alignment) {
-  const auto cursor = reinterpret_cast<std::uintptr_t>(block.cursor);
-  std::uintptr_t address = (cursor + alignment - 1) & ~(alignment - 1);
-  if (is_place_of_own(address)) address += alignment;
-  const std::size_t skip = address - cursor;
-  const auto room = static_cast<std::size_t>(block.end() - block.cursor);
-  if (skip > room || size > room - skip) return nullptr;
-  char* at = block.cursor + skip;
-  block.cursor = at + size;
-  block.live += size;
+// --- life ---
+
+Context::Context(BlockPool& pool, Context* parent, const char* label, const ContextOptions& options)
+    : account_(parent == nullptr || options.cap_bytes != 0 ? this : parent->account_),
+      parent_(parent),
+      root_(parent == nullptr ? this : parent->root_),
+      pool_(pool),
+      label_(label),
+      cap_(options.cap_bytes),
+      keeper_bytes_(static_cast<std::uint32_t>(options.keeper_bytes)),
+      block_bytes_max_(static_cast<std::uint32_t>(options.block_bytes_max)) {
+  PLIMSOLL_CHECK(options.keeper_bytes <= options.block_bytes_max && options.block_bytes_max <= BlockPool::block_bytes_max);
+}
+
+Context::Context(BlockPool& pool, const char* label, const ContextOptions& options) : Context(pool, nullptr, label, options) {}
+
+Context::Context(ContextSet& set, const char* label, const ContextOptions& options) : Context(set.pool(), nullptr, label, options) {
+  set_ = &set;
+  set.add(*this);
+}
+
+Context::Context(Context& parent, const char* label, const ContextOptions& options)
+    : Context(parent.pool_, &parent, label, options) {
+  PLIMSOLL_CHECK(!parent.ended_);
+  [[maybe_unused]] const Use use(*this);
+  attach();
+}
+
+Context::~Context() {
+  if (set_ != nullptr) set_->remove(*this);
+  release();
+  if (parent_ == nullptr) return;
+  [[maybe_unused]] const Use use(*this);
+  detach();
+}
+
+void Context::attach() {
+  next_ = parent_->first_child_;
+  if (next_ != nullptr) next_->previous_ = this;
+  parent_->first_child_ = this;
+  add(root_->descendants_, 1);
+}
+
+void Context::detach() {
+  (previous_ == nullptr ? parent_->first_child_ : previous_->next_) = next_;
+  if (next_ != nullptr) next_->previous_ = previous_;
+  next_ = previous_ = nullptr;
+  add(root_->descendants_, -1);
+}
+
+void Context::on_reset(ResetCallback& callback) {
+  PLIMSOLL_CHECK(!ended_);
+  callback.next = callbacks_;
+  callbacks_ = &callback;
+}
+
+// The callback's memory may go with what it does.
+void Context::call_back() {
+  while (ResetCallback* const callback = callbacks_) {
+    callbacks_ = callback->next;
+    callback->call(callback->argument);
+  }
+}
+
+// Down to a leaf, which ends; on with its parent, until only this one is left.
+void Context::end_descendants() {
+  for (Context* context = this;;) {
+    while (context->first_child_ != nullptr) context = context->first_child_;
+    if (context == this) return;
+    Context* const parent = context->parent_;
+    context->end_alone();
+    context = parent;
+  }
+}
+
+void Context::end_alone() {
+  call_back();
+  PLIMSOLL_CHECK(first_child_ == nullptr);
+  free_all();
+  detach();
+  parent_ = nullptr;
+  root_ = this;
+  ended_ = true;
+}
+
+void Context::reset() {
+  [[maybe_unused]] const Use use(*this);
+  end_uses();
+  free_contents();
+}
+
+void Context::release() {
+  [[maybe_unused]] const Use use(*this);
+  end_uses();
+  free_all();
+}
+
+// What refers to the contents ends before them.
+void Context::end_uses() {
+  wake();
+  if (first_child_ != nullptr) end_descendants();
+  if (callbacks_ != nullptr) call_back();
+  PLIMSOLL_CHECK(first_child_ == nullptr);
+}
+
+void Context::begin_use(std::uint64_t owner, std::uint64_t now_ns) {
+  PLIMSOLL_DCHECK(parent_ == nullptr);
+  wake();
+  owner_.store(owner, std::memory_order_relaxed);
+  since_ns_.store(now_ns, std::memory_order_relaxed);
+  peak_.store(subtree_bytes(), std::memory_order_relaxed);
+}
+
+// The keeper stays where it is, but is the parked one from here on: until wake() nothing in it may be touched, and no byte of it is
+// free for an allocation.
+void Context::rest() {
+  PLIMSOLL_CHECK(set_ != nullptr);
+  reset();
+  owner_.store(0, std::memory_order_relaxed);
+  since_ns_.store(0, std::memory_order_relaxed);
+  resting_.store(true, std::memory_order_relaxed);
+  if (newest_ == nullptr) return;
+  end_ = cursor();
+  parked_bytes_.store(static_cast<std::uint32_t>(newest_->bytes), std::memory_order_relaxed);
+  parked_.store(newest_, std::memory_order_release);
+}
+
+// Whoever exchanges the pointer for null owns the block: this context again, or who trimmed it.
+void Context::wake() {
+  if (!resting_.load(std::memory_order_relaxed)) return;
+  resting_.store(false, std::memory_order_relaxed);
+  if (newest_ == nullptr) return;
+  if (unpark() != nullptr) {
+    end_ = cursor() - header_bytes + parked_bytes_.load(std::memory_order_relaxed);
+    return;
+  }
+  newest_ = nullptr;
+  start_over();
+  count_blocks(-static_cast<std::ptrdiff_t>(bytes()));
+}
+
+// --- what is counted ---
+
+void Context::move_cursor(char* to) {
+  const auto distance = reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(cursor());
+  base_.store(base_.load(std::memory_order_relaxed) + distance, std::memory_order_relaxed);
+  set_cursor(to);
+}
+
+void Context::count_live(std::ptrdiff_t bytes) { add(base_, -bytes); }
+
+void Context::count_blocks(std::ptrdiff_t bytes) {
+  add(bytes_, bytes);
+  for (Context* account = account_; account != nullptr;
+       account = account->parent_ == nullptr ? nullptr : account->parent_->account_) {
+    add(account->subtree_, bytes);
+    const std::size_t now = account->subtree_bytes();
+    if (now > account->peak_.load(std::memory_order_relaxed)) account->peak_.store(now, std::memory_order_relaxed);
+  }
+}
+
+void Context::set_cap(std::size_t bytes) {
+  PLIMSOLL_CHECK(account_ == this);  // else nobody has summed up what is below it
+  cap_ = bytes;
+  if (cap_ == 0 || cap_ >= subtree_bytes()) return;
+  if (live_bytes() == 0 && !resting_.load(std::memory_order_relaxed)) free_all();  // a keeper that is too large for it
+}
+
+// What the caps leave.
+std::size_t Context::room() const {
+  std::size_t least = request_max;
+  for (const Context* account = account_; account != nullptr;
+       account = account->parent_ == nullptr ? nullptr : account->parent_->account_) {
+    if (account->cap_ == 0) continue;
+    const std::size_t held = account->subtree_bytes();
+    least = std::min(least, account->cap_ > held ? account->cap_ - held : 0);
+  }
+  return least;
+}
+
+// --- allocation ---
+
+// Blocks begin at multiples of 4 KiB, so an allocation with a block of its own lies at 64 above one. Shared blocks never hand out
+// such an address for more than small_max bytes: by it free() tells the two apart.
+bool Context::is_place_of_own(std::uintptr_t address) { return address % BlockPool::block_alignment == header_bytes; }
+
+char* Context::bump(std::size_t size, std::size_t alignment) {
+  const auto from = reinterpret_cast<std::uintptr_t>(cursor());
+  std::uintptr_t address = (from + alignment - 1) & ~(alignment - 1);
+  if (size > small_max && is_place_of_own(address)) address += alignment;
+  const std::size_t skip = address - from;
+  const auto left = static_cast<std::size_t>(end_ - cursor());
+  if (skip > left || size > left - skip) return nullptr;
+  if (skip != 0) newest_->freed += skip;
+  count_live(-static_cast<std::ptrdiff_t>(skip));
+  char* const at = cursor() + skip;
+  set_cursor(at + size);
   return at;
 }
 
-char* Context::allocate(std::size_t bytes, std::size_t alignment) {
+char* Context::allocate_slowly(std::size_t bytes, std::size_t alignment) {
   PLIMSOLL_CHECK(std::has_single_bit(alignment) && alignment <= alignment_max);
-  if (bytes > request_max) return nullptr;
-  const std::size_t size = size_of(bytes);
+  PLIMSOLL_CHECK(!resting_.load(std::memory_order_relaxed));
+  if (bytes > request_max || ended_) return nullptr;
+  const std::size_t size = size_of(std::max<std::size_t>(bytes, 1));
   alignment = std::max(alignment, granule);
-  char* at = newest_ != nullptr ? bump(*newest_, size, alignment) : nullptr;
+  char* at = newest_ != nullptr ? bump(size, alignment) : nullptr;
   if (at == nullptr) at = allocate_from_pool(size, alignment);
   if (at == nullptr) return nullptr;
-  live_ += size;
-  PLIMSOLL_DCHECK(live_ <= block_bytes_);
+  PLIMSOLL_DCHECK(live_bytes() <= this->bytes());
   unpoison(at, bytes);
   return at;
 }
 
-// Twice the newest one, but not above what the cap leaves.
+// The keeper, then twice the newest one, but not above what the caps leave.
 std::size_t Context::next_block_bytes() const {
-  std::size_t next = newest_ == nullptr ? BlockPool::block_bytes_min : std::min(newest_->bytes * 2, BlockPool::block_bytes_max);
-  if (cap_ == 0) return next;
-  while (next > BlockPool::block_bytes_min && block_bytes_ + next > cap_) next /= 2;
+  std::size_t next = newest_ == nullptr ? keeper_bytes_ : std::min<std::size_t>(newest_->bytes * 2, block_bytes_max_);
+  for (const std::size_t left = room(); next > BlockPool::block_bytes_min && next > left;) next /= 2;
   return next;
 }
 
 char* Context::allocate_from_pool(std::size_t size, std::size_t alignment) {
   const std::size_t next = next_block_bytes();
-  if (size + alignment <= next / 2) {
-    if (Block* block = add_block(next)) {
-      block->older = newest_;
-      if (newest_ != nullptr) newest_->newer = block;
-      newest_ = block;
-      char* at = bump(*block, size, alignment);
-      PLIMSOLL_CHECK(at != nullptr);
-      return at;
-    }
-  }
-  Block* block = add_block(size + header_bytes);  // also when there is no room for a shared block, but perhaps for a smaller one
+  const bool shared = size + alignment <= (newest_ == nullptr ? next - header_bytes : next / 2);
+  if (!shared) return allocate_own(size);
+  Block* block = add_block(next);
+  if (block == nullptr && size > small_max) return allocate_own(size);
+  if (block == nullptr && next > BlockPool::block_bytes_min) block = add_block(BlockPool::block_bytes_min);
+  if (block == nullptr) return nullptr;
+  use_block(block);
+  char* const at = bump(size, alignment);
+  PLIMSOLL_CHECK(at != nullptr);
+  return at;
+}
+
+char* Context::allocate_own(std::size_t size) {
+  if (size <= small_max) return nullptr;  // a cap below the smallest block
+  Block* const block = add_block(size + header_bytes);
   if (block == nullptr) return nullptr;
   block->live = size;
   block->older = own_;
   if (own_ != nullptr) own_->newer = block;
   own_ = block;
-  return block->begin() + header_bytes;
+  count_live(static_cast<std::ptrdiff_t>(size));
+  return block->first();
+}
+
+Context::Block* Context::unpark() {
+  if (parked_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  return parked_.exchange(nullptr, std::memory_order_acquire);
+}
+
+void Context::use_block(Block* block) {
+  if (newest_ != nullptr) {
+    newest_->used = static_cast<std::size_t>(cursor() - newest_->first());
+    newest_->newer = block;
+  }
+  block->older = newest_;
+  newest_ = block;
+  move_cursor(block->first());
+  end_ = block->end();
 }
 
 Context::Block* Context::add_block(std::size_t bytes) {
   static_assert(sizeof(Block) <= header_bytes && header_bytes % alignment_max == 0);
-  if (cap_ != 0) {
-    const std::size_t expected = BlockPool::block_bytes(bytes);
-    if (expected > cap_ || block_bytes_ > cap_ - expected) return nullptr;
-  }
-  if (!pool_.pressure().admit_large(block_bytes_, bytes)) return nullptr;
+  if (BlockPool::block_bytes(bytes) > room()) return nullptr;
+  if (!pool_.pressure().admit_large(root_->subtree_bytes(), bytes)) return nullptr;
   std::size_t got = 0;
-  char* start = pool_.take(bytes, got);
+  char* const start = pool_.take(bytes, got);
   if (start == nullptr) return nullptr;
   PLIMSOLL_CHECK(got >= bytes && reinterpret_cast<std::uintptr_t>(start) % BlockPool::block_alignment == 0);
-  block_bytes_ += got;
+  count_blocks(static_cast<std::ptrdiff_t>(got));
   poison(start + header_bytes, got - header_bytes);
-  return new (start) Block{.older = nullptr, .newer = nullptr, .bytes = got, .live = 0, .cursor = start + header_bytes};
+  return new (start) Block{.bytes = got};
 }
+
+// --- giving back ---
 
 void Context::give_block(Block* block) {
-  PLIMSOLL_CHECK(block->bytes <= block_bytes_);
-  block_bytes_ -= block->bytes;
-  unpoison(block, block->bytes);
-  pool_.give(block->begin(), block->bytes);
+  PLIMSOLL_CHECK(block->bytes <= bytes());
+  count_blocks(-static_cast<std::ptrdiff_t>(block->bytes));
+  give_to(pool_, block);
 }
 
-Context::Block* Context::block_of_own(char* at) {
-  return is_place_of_own(reinterpret_cast<std::uintptr_t>(at)) ? static_cast<Block*>(static_cast<void*>(at - header_bytes))
-                                                               : nullptr;
+void Context::give_to(BlockPool& pool, Block* block) {
+  unpoison(block, block->bytes);
+  pool.give(block->begin(), block->bytes);
 }
 
 void Context::free(char* at, std::size_t bytes) {
   if (at == nullptr) return;
-  const std::size_t size = size_of(bytes);
-  PLIMSOLL_CHECK(size <= live_);
-  live_ -= size;
-  if (Block* block = block_of_own(at)) {
-    PLIMSOLL_CHECK(block->live == size);
-    if (block->older != nullptr) block->older->newer = block->newer;
-    (block->newer != nullptr ? block->newer->older : own_) = block->older;
-    give_block(block);
+  [[maybe_unused]] const Use use(*this);
+  const std::size_t size = size_of(std::max<std::size_t>(bytes, 1));
+  PLIMSOLL_CHECK(size <= live_bytes());
+  if (size > small_max && is_place_of_own(reinterpret_cast<std::uintptr_t>(at))) {
+    free_own(at, size);
   } else {
     poison(at, size);
     free_shared(at, size);
   }
-  if (live_ == 0) reset();
+  if (live_bytes() == 0) free_contents();
+}
+
+void Context::free_own(char* at, std::size_t size) {
+  auto* const block = static_cast<Block*>(static_cast<void*>(at - header_bytes));
+  PLIMSOLL_CHECK(block->live == size);
+  if (block->older != nullptr) block->older->newer = block->newer;
+  (block->newer != nullptr ? block->newer->older : own_) = block->older;
+  count_live(-static_cast<std::ptrdiff_t>(size));
+  give_block(block);
 }
 
 // What is freed in another order than the reverse must not pile up behind something that lives long: a block in which nothing is
 // left is used again, or goes back. Frees come in runs, mostly: the block of the last one is looked at first.
 void Context::free_shared(char* at, std::size_t size) {
-  Block* block = freed_in_ != nullptr && freed_in_->holds(at) ? freed_in_ : newest_;
-  while (block != nullptr && !block->holds(at)) block = block->older;
-  PLIMSOLL_CHECK(block != nullptr && size <= block->live);
-  freed_in_ = block;
-  block->live -= size;
-  if (at + size == block->cursor) block->cursor = at;
-  if (block->live != 0) return;
-  block->cursor = block->begin() + header_bytes;
-  if (block == newest_ || block->older == nullptr) return;  // the first one stays, as after a reset
+  Block* block = newest_;
+  if (at + size == cursor()) {
+    set_cursor(at);
+  } else {
+    if (freed_in_ != nullptr && freed_in_->holds(at)) block = freed_in_;
+    while (block != nullptr && !block->holds(at)) block = block->older;
+    PLIMSOLL_CHECK(block != nullptr);
+    freed_in_ = block;
+    block->freed += size;
+    count_live(-static_cast<std::ptrdiff_t>(size));
+  }
+  const std::size_t used = block == newest_ ? static_cast<std::size_t>(cursor() - block->first()) : block->used;
+  PLIMSOLL_CHECK(block->freed <= used);
+  if (block->freed != used) return;
+  block->freed = block->used = 0;
+  if (block == newest_) move_cursor(block->first());
+  if (block == newest_ || block->older == nullptr) return;  // the keeper stays, as after a reset
   block->older->newer = block->newer;
   block->newer->older = block->older;
   freed_in_ = nullptr;
   give_block(block);
 }
 
-void Context::reset() {
-  while (own_ != nullptr) {
-    Block* block = own_;
+// A keeper in which nothing is left is as good as new already: free() sees to that.
+void Context::free_contents() {
+  if (live_bytes() == 0 && own_ == nullptr && (newest_ == nullptr || newest_->older == nullptr)) return;
+  while (Block* const block = own_) {
     own_ = block->older;
     give_block(block);
   }
   while (newest_ != nullptr && newest_->older != nullptr) {
-    Block* block = newest_;
+    Block* const block = newest_;
     newest_ = block->older;
     give_block(block);
   }
-  live_ = 0;
-  freed_in_ = nullptr;
-  if (newest_ == nullptr) return;
-  newest_->newer = nullptr;
-  newest_->live = 0;
-  newest_->cursor = newest_->begin() + header_bytes;
-  poison(newest_->cursor, newest_->bytes - header_bytes);
+  start_over();
 }
 
-void Context::release() {
-  reset();
-  if (newest_ != nullptr) give_block(newest_);
-  newest_ = nullptr;
-  PLIMSOLL_CHECK(block_bytes_ == 0);
+// With the keeper, if there is one, and nothing in it.
+void Context::start_over() {
+  freed_in_ = nullptr;
+  char* first = nullptr;
+  end_ = nullptr;
+  if (newest_ != nullptr) {
+    newest_->newer = nullptr;
+    newest_->used = newest_->freed = 0;
+    first = newest_->first();
+    end_ = newest_->end();
+    poison(first, newest_->bytes - header_bytes);
+  }
+  set_cursor(first);
+  base_.store(reinterpret_cast<std::uintptr_t>(first), std::memory_order_relaxed);
+}
+
+void Context::free_all() {
+  if (bytes() == 0) return;
+  for (Block** list : {&own_, &newest_})
+    while (Block* const block = *list) {
+      *list = block->older;
+      give_block(block);
+    }
+  start_over();
+  PLIMSOLL_CHECK(bytes() == 0);
 }
 
 void* Context::do_allocate(std::size_t bytes, std::size_t alignment) {

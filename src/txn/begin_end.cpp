@@ -18,7 +18,6 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   durable_ = options.durability == Durability::durable;
   written_bytes_max_ = options.written_bytes_max;
   lock_wait_ns_ = options.lock_deadline ? saturated_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
-  context_.set_cap(options.memory_bytes_max);
   view_ = {&engine_.registry, 0, 0, false};
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
   slot().read_only.store(read_only_, std::memory_order_seq_cst);
@@ -31,6 +30,8 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
     view_.snapshot = engine_.registry.take_snapshot(slot_, view_.read_only).value;
   }
   read_position_ = read_only_ ? Lsn{} : engine_.log.end();
+  context_.begin_use(id_.value, slot().begun_ns.load(std::memory_order_relaxed));
+  context_.set_cap(options.memory_bytes_max);
   return {};
 }
 
@@ -48,18 +49,17 @@ void TransactionImpl::end(bool committed) {
   entries_ = write_count_ = written_bytes_ = 0;
   if (const std::uint64_t handles = handles_.exchange(0, std::memory_order_relaxed); handles != 0)
     engine_.stale_handles.fetch_add(handles);
-  while (streams_ != nullptr) streams_->~Stream();  // unlinks itself; its memory goes with the context
   global_id_bytes_ = 0;
   needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
-  forget_memory();
+  forget_what_is_in_memory();
+  context_.rest();
 }
 
-void TransactionImpl::forget_memory() {
+void TransactionImpl::forget_what_is_in_memory() {
   write_set_ = nullptr;
   savepoints_ = nullptr;
   savepoint_count_ = savepoint_number_ = 0;
-  context_.reset();
 }
 
 // The owner's abort. After an error the transaction is parked and the background goes on; readers step over its marks meanwhile.
@@ -87,7 +87,10 @@ void TransactionImpl::revert_and_park() {
   slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
   const auto reverted = revert_all(Pace::leave_off);
   engine_.registry.drop_snapshot(slot_);
-  if (reverted && *reverted && handles_.load(std::memory_order_acquire) == 0) forget_memory();  // else it dies with the handles
+  if (reverted && *reverted && handles_.load(std::memory_order_acquire) == 0) {  // else it dies with the handles
+    forget_what_is_in_memory();
+    context_.release();
+  }
   std::uint64_t control = slot().control.load(std::memory_order_acquire);
   PLIMSOLL_CHECK(registry::status_of(control) == Status::reverting);
   while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked))) {}
@@ -204,6 +207,7 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
   entries_ = 0;
   needs_revert_ = slot().state.load() == TransactionState::aborted;
   recovered_ = true;
+  context_.begin_use(id_.value, engine_.time.coarse_ns());
 }
 
 Result<void> TransactionImpl::abort_prepared() {

@@ -10,11 +10,6 @@
 
 namespace plimsoll::txn {
 
-namespace {
-constexpr std::size_t cursor_bytes = (sizeof(CursorImpl) + 63) / 64 * 64;
-std::size_t memory_bytes(std::size_t page) { return cursor_bytes + page + 4 * btree::key_bytes_max(page); }
-}  // namespace
-
 Result<std::uint64_t> TransactionImpl::count(TreeId tree, const Range& range) {
   PLIMSOLL_ASSIGN(CursorImpl* const cursor, open_cursor(tree, range, Direction::forward));
   const std::unique_ptr<CursorImpl, void (*)(CursorImpl*)> closer(cursor, CursorImpl::close);
@@ -29,40 +24,49 @@ Result<CursorImpl*> TransactionImpl::open_cursor(TreeId tree, const Range& range
   return CursorImpl::open(*this, tree, range, direction);
 }
 
-// One allocation: the object, the leaf's copy, and four keys (range, position, current).
+CursorImpl::CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction, std::size_t page, std::size_t key_max)
+    : transaction_(transaction),
+      tree_(tree),
+      direction_(direction),
+      key_max_(key_max),
+      context_(transaction.context(), "cursor", {.keeper_bytes = page + keys * key_max + keeper_extra}) {}
+
 Result<CursorImpl*> CursorImpl::open(TransactionImpl& transaction, TreeId tree, const Range& range, Direction direction) {
-  const std::size_t page = transaction.engine_.pool.page_bytes(), key_max = btree::key_bytes_max(page);
-  char* memory = transaction.context_.allocate(memory_bytes(page), 64);
+  char* const memory = transaction.context_.allocate(sizeof(CursorImpl), alignof(CursorImpl));
   if (memory == nullptr) return transaction.no_memory();
-  auto* cursor = new (memory) CursorImpl(transaction, tree, direction);
-  cursor->owner_ = transaction.id();
-  cursor->leaf_buffer_ = memory + cursor_bytes;
-  char* keys = cursor->leaf_buffer_ + page;
-  cursor->from_.data = keys;
-  cursor->to_.data = keys + key_max;
-  cursor->position_.data = keys + 2 * key_max;
-  cursor->key_ = keys + 3 * key_max;
-  const bool fits =
-      (!range.from || cursor->assign(cursor->from_, *range.from)) && (!range.to || cursor->assign(cursor->to_, *range.to));
-  if (!fits) {
+  const std::size_t page = transaction.engine_.pool.page_bytes();
+  auto* cursor = new (memory) CursorImpl(transaction, tree, direction, page, btree::key_bytes_max(page));
+  if (auto set_up = cursor->set_up(range); !set_up) {
     close(cursor);
-    return fail(ErrorCode::invalid_argument, "a bound of the range is longer than a key may be ({} bytes)", key_max);
+    return std::unexpected(set_up.error());
   }
-  const Bound& start = direction == Direction::forward ? cursor->from_ : cursor->to_;
-  if (start.present) cursor->assign(cursor->position_, start.view());
   return cursor;
 }
 
+Result<void> CursorImpl::set_up(const Range& range) {
+  const std::size_t page = transaction_.engine_.pool.page_bytes();
+  leaf_buffer_ = context_.allocate(page + keys * key_max_, 64);
+  if (leaf_buffer_ == nullptr) return transaction_.no_memory();
+  char* at = leaf_buffer_ + page;
+  for (char** key : {&from_.data, &to_.data, &position_.data, &key_}) {
+    *key = at;
+    at += key_max_;
+  }
+  if ((range.from && !assign(from_, *range.from)) || (range.to && !assign(to_, *range.to)))
+    return fail(ErrorCode::invalid_argument, "a bound of the range is longer than a key may be ({} bytes)", key_max_);
+  const Bound& start = direction_ == Direction::forward ? from_ : to_;
+  if (start.present) assign(position_, start.view());
+  return {};
+}
+
 void CursorImpl::close(CursorImpl* cursor) {
-  cursor->drop_value();
-  TransactionImpl& transaction = cursor->transaction_;
-  const std::size_t bytes = memory_bytes(transaction.engine_.pool.page_bytes());
+  memory::Context& parent = cursor->transaction_.context_;
   cursor->~CursorImpl();
-  transaction.context_.free(reinterpret_cast<char*>(cursor), bytes);
+  parent.free(reinterpret_cast<char*>(cursor), sizeof(CursorImpl));
 }
 
 bool CursorImpl::assign(Bound& bound, Bytes key) {
-  if (key.size() > btree::key_bytes_max(transaction_.engine_.pool.page_bytes())) return false;
+  if (key.size() > key_max_) return false;
   if (!key.empty()) std::memmove(bound.data, key.data(), key.size());
   bound.bytes = key.size();
   bound.present = true;
@@ -70,7 +74,7 @@ bool CursorImpl::assign(Bound& bound, Bytes key) {
 }
 
 void CursorImpl::drop_value() {
-  if (owned_value_ != nullptr) transaction_.context_.free(owned_value_, std::max<std::size_t>(owned_bytes_, 1));
+  if (owned_value_ != nullptr) context_.free(owned_value_, std::max<std::size_t>(owned_bytes_, 1));
   owned_value_ = nullptr;
   value_ = {};
   large_ = false;
@@ -124,11 +128,11 @@ Result<bool> CursorImpl::take(std::uint16_t index) {
     return (record.flags & btree::flag_deleted) == 0;
   }
   // A mark or an older version: the record must be read where it is.
-  PLIMSOLL_ASSIGN(TransactionImpl::Found found, transaction_.read(tree_, key(), TransactionImpl::Want::value));
+  PLIMSOLL_ASSIGN(TransactionImpl::Found found, transaction_.read(tree_, key(), TransactionImpl::Want::value, context_));
   if (!found.present) return false;
   large_ = found.large;
   if (large_) {
-    transaction_.drop(found);
+    TransactionImpl::drop(found);
     return true;
   }
   owned_value_ = found.data;

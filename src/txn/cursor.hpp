@@ -1,6 +1,7 @@
 // A cursor walks private copies of leaves, so nothing is latched or pinned between steps. It knows its place by key: splits, merges
-// and eviction do not matter to it. When its own transaction has written since the leaf was copied, it copies the leaf anew. Lives
-// in the transaction's memory context; used by the transaction's thread.
+// and eviction do not matter to it. When its own transaction has written since the leaf was copied, it copies the leaf anew. The
+// object lies in the transaction's memory context, its buffers and the value that it had to fetch in a child of that. Used by the
+// transaction's thread.
 #pragma once
 
 #include "btree/leaf.hpp"
@@ -10,8 +11,6 @@ namespace plimsoll::txn {
 
 class CursorImpl {
  public:
-  CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction)
-      : transaction_(transaction), tree_(tree), direction_(direction) {}
   static Result<CursorImpl*> open(TransactionImpl& transaction, TreeId tree, const Range& range, Direction direction);
   static void close(CursorImpl* cursor);
 
@@ -20,8 +19,6 @@ class CursorImpl {
   Bytes key() const { return {key_, key_bytes_}; }
   Bytes value() const { return value_; }
   bool large() const { return large_; }
-  TransactionImpl& transaction() const { return transaction_; }
-  TxnId owner() const { return owner_; }
 
  private:
   struct Bound {
@@ -30,6 +27,8 @@ class CursorImpl {
     bool present = false;
     Bytes view() const { return {data, bytes}; }
   };
+  CursorImpl(TransactionImpl& transaction, TreeId tree, Direction direction, std::size_t page, std::size_t key_max);
+  Result<void> set_up(const Range& range);
   Result<void> load();            // copies the leaf of the position
   bool outside(Bytes key) const;  // beyond the range's end in this direction
   Result<bool> take(std::uint16_t index);
@@ -38,9 +37,9 @@ class CursorImpl {
   bool assign(Bound& bound, Bytes key);
 
   TransactionImpl& transaction_;
-  TxnId owner_{};
   TreeId tree_;
   Direction direction_;
+  std::size_t key_max_;
   Bound from_, to_;                         // the range
   Bound position_;                          // where to go on
   bool inclusive_ = true, sought_ = false;  // cursor.cpp, load()
@@ -54,6 +53,9 @@ class CursorImpl {
   bool large_ = false;
   char* owned_value_ = nullptr;  // a value that had to be fetched from elsewhere
   std::size_t owned_bytes_ = 0;
+  static constexpr std::size_t keys = 4;            // of the range, the position, the current one
+  static constexpr std::size_t keeper_extra = 128;  // the block's header, and alignment
+  memory::Context context_;
 };
 
 }  // namespace plimsoll::txn

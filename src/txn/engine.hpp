@@ -9,7 +9,7 @@
 #include "base/metrics.hpp"
 #include "btree/trees.hpp"
 #include "log/log.hpp"
-#include "memory/context.hpp"
+#include "memory/context_set.hpp"
 #include "plimsoll/options.hpp"
 #include "registry/registry.hpp"
 #include "storage/pool.hpp"
@@ -25,7 +25,7 @@ class TransactionManager;
 
 struct Engine {
   memory::PageProvider& provider;
-  memory::BlockPool& blocks;
+  memory::ContextSet& contexts;
   storage::Pool& pool;
   storage::Space& space;
   io::File& data;

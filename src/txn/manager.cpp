@@ -260,7 +260,7 @@ bool TransactionManager::free_garbage() {
 bool TransactionManager::free_some_garbage() {
   constexpr int records_a_round = 256;
   bool freed = false;
-  memory::Context context(engine_.blocks, "garbage", 0);
+  memory::Context context(engine_.contexts, "garbage");
   char* buffer = context.allocate(engine_.pool.page_bytes());
   if (buffer == nullptr) return false;
   std::array<char, 4> at;

@@ -22,7 +22,7 @@ TransactionImpl::Attempt TransactionImpl::copy_out(Bytes from, Want want, Found&
   if (want == Want::existence) return Attempt::done;
   if (found.data != nullptr && found.bytes != from.size()) drop(found);
   if (found.data == nullptr) {
-    found.data = context_.allocate(std::max<std::size_t>(from.size(), 1));
+    found.data = found.into->allocate(std::max<std::size_t>(from.size(), 1));
     if (found.data == nullptr) return Attempt::no_memory;
     found.bytes = from.size();
   }
@@ -31,8 +31,8 @@ TransactionImpl::Attempt TransactionImpl::copy_out(Bytes from, Want want, Found&
 }
 
 void TransactionImpl::drop(Found& found) {
-  if (found.data != nullptr) context_.free(found.data, std::max<std::size_t>(found.bytes, 1));
-  found = {};
+  if (found.data != nullptr) found.into->free(found.data, std::max<std::size_t>(found.bytes, 1));
+  found = {.into = found.into};
 }
 
 Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::LeafPosition& position, Want want, Found& found) {
@@ -88,10 +88,10 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
 }
 
 // The fallback when a leaf changes all the time: nobody changes it while it is latched. Version pages are made resident beforehand.
-Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes key, Want want) {
+Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes key, Want want, memory::Context& into) {
   constexpr int loads_max = 100'000;
   for (int loads = 0; loads < loads_max; ++loads) {
-    Found found;
+    Found found{.into = &into};
     PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
     if (!leaf.found()) return found;
     const btree::RecordView record = leaf.record();
@@ -128,13 +128,19 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
   return fail(ErrorCode::memory_budget_exceeded, "the versions of one key do not fit into the buffer pool");
 }
 
-std::unexpected<Error> TransactionImpl::no_memory() const {
-  return fail(ErrorCode::memory_budget_exceeded, "transaction {}: its memory context cannot hold more than {} bytes", id_.value,
-              context_.bytes());
+Result<std::span<char>> TransactionImpl::allocate(std::size_t bytes, std::size_t alignment) {
+  char* const at = context_.allocate(bytes, alignment);
+  if (at == nullptr) return no_memory();
+  return std::span(at, bytes);
 }
 
-Result<TransactionImpl::Found> TransactionImpl::read(TreeId tree, Bytes key, Want want) {
-  Found found;
+std::unexpected<Error> TransactionImpl::no_memory() const {
+  return fail(ErrorCode::memory_budget_exceeded, "transaction {}: its memory context cannot hold more than {} bytes", id_.value,
+              context_.subtree_bytes());
+}
+
+Result<TransactionImpl::Found> TransactionImpl::read(TreeId tree, Bytes key, Want want, memory::Context& into) {
+  Found found{.into = &into};
   for (int tries = 0; tries < optimistic_tries_max; ++tries) {
     PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(tree, key));
     auto attempt = read_position(position, want, found);
@@ -147,7 +153,7 @@ Result<TransactionImpl::Found> TransactionImpl::read(TreeId tree, Bytes key, Wan
     engine_.metrics.add(Counter::read_restarts);
   }
   drop(found);
-  return read_latched(tree, key, want);
+  return read_latched(tree, key, want, into);
 }
 
 Result<std::optional<Value>> TransactionImpl::to_value(Found found) {
@@ -165,14 +171,14 @@ Result<std::optional<Value>> TransactionImpl::to_value(Found found) {
 Result<std::optional<Value>> TransactionImpl::get(TreeId tree, Bytes key) {
   engine_.metrics.add(Counter::point_reads);
   statement_snapshot();
-  PLIMSOLL_ASSIGN(const Found found, read(tree, key, Want::value));
+  PLIMSOLL_ASSIGN(const Found found, read(tree, key, Want::value, context_));
   return to_value(found);
 }
 
 Result<bool> TransactionImpl::exists(TreeId tree, Bytes key) {
   engine_.metrics.add(Counter::point_reads);
   statement_snapshot();
-  PLIMSOLL_ASSIGN(const Found found, read(tree, key, Want::existence));
+  PLIMSOLL_ASSIGN(const Found found, read(tree, key, Want::existence, context_));
   return found.present;
 }
 
@@ -185,12 +191,12 @@ Result<void> TransactionImpl::multi_get(TreeId tree, std::span<const Bytes> keys
     const std::size_t count = std::min(group, keys.size() - begin);
     PLIMSOLL_TRY(engine_.trees.find_many(tree, keys.subspan(begin, count), std::span(positions).first(count)));
     for (std::size_t i = 0; i < count; ++i) {
-      Found found;
+      Found found{.into = &context_};
       PLIMSOLL_ASSIGN(const Attempt attempt, read_position(positions[i], Want::value, found));
       if (attempt == Attempt::no_memory) return no_memory();
       if (attempt == Attempt::again) {
         drop(found);
-        PLIMSOLL_ASSIGN(found, read(tree, keys[begin + i], Want::value));
+        PLIMSOLL_ASSIGN(found, read(tree, keys[begin + i], Want::value, context_));
       }
       PLIMSOLL_ASSIGN(out[begin + i], to_value(found));
     }

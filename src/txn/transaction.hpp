@@ -1,5 +1,6 @@
 // A transaction's inside: one object a registry slot, made once and used again by the slot's next transaction. Owns the memory
 // context, the write set (the first writes, to be stamped at commit), the private lane of a big transaction and the savepoints.
+// Cursors and streams have children of that context, so they end with the transaction at the latest, whatever they hold.
 //
 // Used by one thread at a time (the slot's control word sees to it). State:
 //
@@ -25,33 +26,15 @@ namespace plimsoll::txn {
 class ExtentWriter;
 
 enum class Change : std::uint8_t { put, insert, update, erase, lock };
-
-// A large value being read or written: holds memory outside the context, so a transaction that ends destroys those still open.
-class Stream {
- public:
-  explicit Stream(Stream*& list) : list_(list), next_(list) {
-    if (next_ != nullptr) next_->previous_ = this;
-    list_ = this;
-  }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
-  virtual ~Stream() {
-    (previous_ == nullptr ? list_ : previous_->next_) = next_;
-    if (next_ != nullptr) next_->previous_ = previous_;
-  }
-
- private:
-  Stream*& list_;
-  Stream *next_, *previous_ = nullptr;
-};
-
 class TransactionImpl {
  public:
   static constexpr std::size_t write_set_max = 64;
   static constexpr std::size_t savepoints_max = 64;
 
   TransactionImpl(Engine& engine, registry::SlotIndex slot)
-      : engine_(engine), slot_(slot), context_(engine.blocks, "transaction", 0) {}
+      : engine_(engine), slot_(slot), context_(engine.contexts, "transaction") {
+    context_.rest();
+  }
 
   // --- life (begin_end.cpp, commit.cpp) ---
   Result<void> begin(const TransactionOptions& options);
@@ -85,13 +68,13 @@ class TransactionImpl {
   Result<void> rollback_to(Savepoint point);
   Result<void> release(Savepoint point);
 
-  Stream*& streams() { return streams_; }
+  Result<std::span<char>> allocate(std::size_t bytes, std::size_t alignment);
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
   // Values, cursors and streams that users hold; those that outlive the transaction are the engine's (Engine::stale_handles).
   void handle_made() { handles_.store(handles_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
   // After what it held went back: a reaper that sees none left takes the memory.
   void handle_gone() { handles_.store(handles_.load(std::memory_order_relaxed) - 1, std::memory_order_release); }
-  std::size_t memory_bytes() const { return context_.bytes(); }
+  std::size_t memory_bytes() const { return context_.subtree_bytes(); }
   memory::Context& context() { return context_; }
   registry::Slot& slot() { return engine_.registry.slot(slot_); }
   const registry::Slot& slot() const { return engine_.registry.slot(slot_); }
@@ -129,7 +112,8 @@ class TransactionImpl {
     std::uint64_t last_entry = 0, entries = 0;
     std::uint32_t number = 0;
   };
-  struct Found {  // what a read came to; value bytes are in the context
+  struct Found {                      // what a read came to
+    memory::Context* into = nullptr;  // where the value's bytes are
     bool present = false, large = false;
     char* data = nullptr;
     std::size_t bytes = 0;
@@ -138,16 +122,16 @@ class TransactionImpl {
 
   // begin_end.cpp
   void end(bool committed);
-  void forget_memory();
+  void forget_what_is_in_memory();
   Result<void> check_writable(Bytes key) const;
   // read.cpp
-  Result<Found> read(TreeId tree, Bytes key, Want want);
+  Result<Found> read(TreeId tree, Bytes key, Want want, memory::Context& into);
   enum class Attempt : std::uint8_t { done, again, no_memory };
   Result<Attempt> read_chain(const btree::LeafPosition& position, std::uint64_t address, Want want, Found& found);
-  Result<Found> read_latched(TreeId tree, Bytes key, Want want);
+  Result<Found> read_latched(TreeId tree, Bytes key, Want want, memory::Context& into);
   Result<Attempt> read_position(const btree::LeafPosition& position, Want want, Found& found);
-  Attempt copy_out(Bytes from, Want want, Found& found);
-  void drop(Found& found);
+  static Attempt copy_out(Bytes from, Want want, Found& found);
+  static void drop(Found& found);
   Result<void> read_whole(Found& found);  // large_value.cpp: replaces the descriptor by the value
   std::unexpected<Error> no_memory() const;
   Result<std::optional<Value>> to_value(Found found);
@@ -230,7 +214,6 @@ class TransactionImpl {
   std::atomic<std::uint64_t> handles_{0};
   bool recovered_ = false;  // there are log records of it that this run of the store did not write
   version::PrivateLane lane_;
-  Stream* streams_ = nullptr;
   std::uint64_t discards_ = 0;    // Pool::data_discards() before the first write
   char* key_memory_ = nullptr;    // for the key of the write in progress
   Written* write_set_ = nullptr;  // write_set_max of them, in the context

@@ -149,8 +149,32 @@ Result<std::size_t> ExtentReader::read(std::span<char> into) {
   return done;
 }
 
+// --- streams: what lies outside of their context goes with it ---
+
+ValueReaderImpl::ValueReaderImpl(TransactionImpl& transaction)
+    : transaction_(transaction), context_(transaction.context(), "value reader") {
+  context_.on_reset(at_end_);
+}
+
+// False: there is no such value. One that lies in its record is copied into the context.
+Result<bool> ValueReaderImpl::open(TreeId tree, Bytes key) {
+  PLIMSOLL_ASSIGN(TransactionImpl::Found found, transaction_.read(tree, key, TransactionImpl::Want::value, context_));
+  if (!found.present) return false;
+  if (!found.large) {
+    small_ = {found.data, found.bytes};
+    return true;
+  }
+  LargeValue value;
+  if (!LargeValue::decode({found.data, found.bytes}, value))
+    return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+  TransactionImpl::drop(found);
+  large_.emplace(transaction_.engine(), value);
+  PLIMSOLL_TRY(large_->begin());
+  return true;
+}
+
 Result<std::size_t> ValueReaderImpl::read(std::span<char> into) {
-  if (!is_small_) return reader_.read(into);
+  if (large_) return large_->read(into);
   const std::size_t now = std::min(into.size(), small_.size() - small_at_);
   std::copy_n(small_.data() + small_at_, now, into.data());
   small_at_ += now;
@@ -158,31 +182,36 @@ Result<std::size_t> ValueReaderImpl::read(std::span<char> into) {
 }
 
 void ValueReaderImpl::close(ValueReaderImpl* reader) {
-  TransactionImpl& transaction = reader->transaction_;
-  if (reader->is_small_) transaction.free_value(reader->small_.data(), std::max<std::size_t>(reader->small_.size(), 1));
+  memory::Context& parent = reader->transaction_.context();
   reader->~ValueReaderImpl();
-  transaction.free_value(reinterpret_cast<char*>(reader), sizeof(ValueReaderImpl));
+  parent.free(reinterpret_cast<char*>(reader), sizeof(ValueReaderImpl));
+}
+
+ValueWriterImpl::ValueWriterImpl(TransactionImpl& transaction, TreeId tree)
+    : transaction_(transaction), tree_(tree), writer_(transaction.engine()), context_(transaction.context(), "value writer") {
+  context_.on_reset(at_end_);
 }
 
 void ValueWriterImpl::close(ValueWriterImpl* writer) {
-  TransactionImpl& transaction = writer->transaction_;
+  memory::Context& parent = writer->transaction_.context();
   writer->~ValueWriterImpl();
-  transaction.free_value(reinterpret_cast<char*>(writer), sizeof(ValueWriterImpl));
+  parent.free(reinterpret_cast<char*>(writer), sizeof(ValueWriterImpl));
 }
 
 Result<void> ValueWriterImpl::begin(Bytes key) {
   PLIMSOLL_TRY(transaction_.check_writable(key));
-  PLIMSOLL_CHECK(key.size() <= key_.size());
-  std::memcpy(key_.data(), key.data(), key.size());
-  key_bytes_ = key.size();
-  return writer_.begin(0);
+  char* const copy = context_.allocate(key.size());
+  if (copy == nullptr) return transaction_.no_memory();
+  std::memcpy(copy, key.data(), key.size());
+  key_ = {copy, key.size()};
+  return writer_->begin(0);
 }
 
 Result<void> ValueWriterImpl::finish() {
   if (finished_) return fail(ErrorCode::invalid_argument, "the value has been finished already");
-  PLIMSOLL_TRY(writer_.finish());
+  PLIMSOLL_TRY(writer_->finish());
   finished_ = true;
-  return transaction_.put_extents(tree_, {key_.data(), key_bytes_}, writer_);
+  return transaction_.put_extents(tree_, key_, *writer_);
 }
 
 // --- the transaction's side ---
@@ -233,7 +262,7 @@ Result<void> TransactionImpl::read_whole(Found& found) {
   drop(found);
   ExtentReader reader(engine_, value);
   PLIMSOLL_TRY(reader.begin());
-  found.data = context_.allocate(std::max<std::size_t>(value.bytes, 1));
+  found.data = found.into->allocate(std::max<std::size_t>(value.bytes, 1));
   if (found.data == nullptr) return no_memory();
   found.present = true;
   found.bytes = value.bytes;
@@ -247,25 +276,14 @@ Result<void> TransactionImpl::read_whole(Found& found) {
 
 Result<std::optional<ValueReaderImpl*>> TransactionImpl::open_reader(TreeId tree, Bytes key) {
   statement_snapshot();
-  PLIMSOLL_ASSIGN(Found found, read(tree, key, Want::value));
-  if (!found.present) return std::nullopt;
-  char* memory = context_.allocate(sizeof(ValueReaderImpl), alignof(ValueReaderImpl));
+  char* const memory = context_.allocate(sizeof(ValueReaderImpl), alignof(ValueReaderImpl));
   if (memory == nullptr) return no_memory();
-  ValueReaderImpl* reader = nullptr;
-  if (found.large) {
-    LargeValue value;
-    const bool good = LargeValue::decode({found.data, found.bytes}, value);
-    drop(found);
-    if (!good) return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
-    reader = new (memory) ValueReaderImpl(*this, value);
-  } else {
-    reader = new (memory) ValueReaderImpl(*this, Bytes{found.data, found.bytes});
-  }
-  if (auto begun = reader->begin(); !begun) {
-    ValueReaderImpl::close(reader);
-    return std::unexpected(begun.error());
-  }
-  return reader;
+  auto* reader = new (memory) ValueReaderImpl(*this);
+  auto opened = reader->open(tree, key);
+  if (opened && *opened) return reader;
+  ValueReaderImpl::close(reader);
+  if (!opened) return std::unexpected(opened.error());
+  return std::nullopt;
 }
 
 Result<ValueWriterImpl*> TransactionImpl::open_writer(TreeId tree, Bytes key) {

@@ -2,8 +2,7 @@
 // Account::large_objects.
 #pragma once
 
-#include <memory>
-#include <vector>
+#include <optional>
 
 #include "txn/transaction.hpp"
 
@@ -53,46 +52,41 @@ class ExtentReader {
   std::uint32_t crc_ = 0, extent_ = 0, page_in_extent_ = 0;
 };
 
-class ValueReaderImpl final : public Stream {
+// Streams: the object lies in the transaction's memory context, what it keeps in memory in a child of that. Their buffers and
+// reserved pages lie elsewhere, and go when that child ends: by close(), or with the transaction.
+class ValueReaderImpl {
  public:
-  ValueReaderImpl(TransactionImpl& transaction, const LargeValue& value)
-      : Stream(transaction.streams()), transaction_(transaction), reader_(transaction.engine(), value) {}
-  // A value that lies in its record is read from a copy in the context.
-  ValueReaderImpl(TransactionImpl& transaction, Bytes small)
-      : Stream(transaction.streams()),
-        transaction_(transaction),
-        reader_(transaction.engine(), {}),
-        small_(small),
-        is_small_(true) {}
+  explicit ValueReaderImpl(TransactionImpl& transaction);
   static void close(ValueReaderImpl* reader);
-  Result<void> begin() { return is_small_ ? Result<void>{} : reader_.begin(); }
-  std::uint64_t size() const { return is_small_ ? small_.size() : reader_.size(); }
+  Result<bool> open(TreeId tree, Bytes key);
+  std::uint64_t size() const { return large_ ? large_->size() : small_.size(); }
   Result<std::size_t> read(std::span<char> into);
 
  private:
   TransactionImpl& transaction_;
-  ExtentReader reader_;
+  std::optional<ExtentReader> large_;
   Bytes small_{};
   std::size_t small_at_ = 0;
-  bool is_small_ = false;
+  memory::ResetCallback at_end_{[](void* self) noexcept { static_cast<ValueReaderImpl*>(self)->large_.reset(); }, this};
+  memory::Context context_;
 };
 
-class ValueWriterImpl final : public Stream {
+class ValueWriterImpl {
  public:
-  ValueWriterImpl(TransactionImpl& transaction, TreeId tree)
-      : Stream(transaction.streams()), transaction_(transaction), tree_(tree), writer_(transaction.engine()) {}
+  ValueWriterImpl(TransactionImpl& transaction, TreeId tree);
   static void close(ValueWriterImpl* writer);
   Result<void> begin(Bytes key);
-  Result<void> write(Bytes piece) { return writer_.write(piece); }
+  Result<void> write(Bytes piece) { return writer_->write(piece); }
   Result<void> finish();
 
  private:
   TransactionImpl& transaction_;
   TreeId tree_;
-  ExtentWriter writer_;
-  std::array<char, 1024> key_;
-  std::size_t key_bytes_ = 0;
+  std::optional<ExtentWriter> writer_;
+  Bytes key_{};
   bool finished_ = false;
+  memory::ResetCallback at_end_{[](void* self) noexcept { static_cast<ValueWriterImpl*>(self)->writer_.reset(); }, this};
+  memory::Context context_;
 };
 
 }  // namespace plimsoll::txn

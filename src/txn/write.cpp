@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <functional>
 #include <iterator>
 #include <memory>
 
@@ -113,11 +114,12 @@ Result<log::Credit> TransactionImpl::take_credit(std::uint64_t bytes) {
 Result<void> TransactionImpl::wait_for(TxnId holder, TreeId tree, Bytes key, std::uint64_t& deadline_ns) {
   if (deadline_ns == 0) deadline_ns = wait_deadline();
   const std::uint64_t mark = registry::mark_of(holder);
-  auto outcome = engine_.registry.wait_for(slot_, holder, deadline_ns, [&] {
+  const auto in_the_way = [&] {
     auto leaf = engine_.trees.latch(tree, key);
     if (!leaf || !leaf->found() || leaf->record().stamp() != mark) return false;
     return version::resolve(engine_.registry, mark).kind != version::Resolved::Kind::timestamp;
-  });
+  };
+  auto outcome = engine_.registry.wait_for(slot_, holder, deadline_ns, std::cref(in_the_way));  // by reference: no heap
   if (outcome || outcome.error().code() == ErrorCode::transaction_timeout) return outcome;
   return fail(outcome.error().code(), "table {}, key {}: {}", engine_.table_name(tree), printable(key), outcome.error().details());
 }

@@ -228,7 +228,7 @@ class Contexts : public testing::Test {
 };
 
 TEST_F(Contexts, BlocksDoubleAndGoBack) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   EXPECT_EQ(context.bytes(), 0u);
   std::size_t expected = 0;
   for (const std::size_t block : {4 * KiB, 8 * KiB, 16 * KiB, 32 * KiB, 64 * KiB, 128 * KiB, 256 * KiB, 256 * KiB}) {
@@ -247,7 +247,7 @@ TEST_F(Contexts, BlocksDoubleAndGoBack) {
 }
 
 TEST_F(Contexts, FreeOfTheNewestGivesItsBytesBack) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   ASSERT_NE(context.allocate(1), nullptr);
   char* first = context.allocate(100);
   context.free(first, 100);
@@ -261,7 +261,7 @@ TEST_F(Contexts, FreeOfTheNewestGivesItsBytesBack) {
 }
 
 TEST_F(Contexts, WhenNothingIsLeftTheBlocksGoBack) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   std::vector<char*> all;
   for (unsigned i = 0; i < 1000; ++i) all.push_back(context.allocate(200));
   for (char* at : all) context.free(at, 200);  // oldest first
@@ -270,7 +270,7 @@ TEST_F(Contexts, WhenNothingIsLeftTheBlocksGoBack) {
 }
 
 TEST_F(Contexts, AMovingWindowBehindALongLivedAllocationDoesNotGrow) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   ASSERT_NE(context.allocate(1), nullptr);
   std::array<char*, 50> window{};
   for (unsigned i = 0; i < 100'000; ++i) {
@@ -283,7 +283,7 @@ TEST_F(Contexts, AMovingWindowBehindALongLivedAllocationDoesNotGrow) {
 }
 
 TEST_F(Contexts, LargeAllocationsHaveBlocksOfTheirOwn) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   ASSERT_NE(context.allocate(8), nullptr);
   const std::size_t before = context.bytes();
   std::vector<std::pair<char*, std::size_t>> large;
@@ -301,7 +301,7 @@ TEST_F(Contexts, LargeAllocationsHaveBlocksOfTheirOwn) {
 }
 
 TEST_F(Contexts, CapIsKept) {
-  Context context(pool, "capped", 32 * KiB);
+  Context context(pool, "capped", {.cap_bytes = 32 * KiB});
   unsigned n = 0;
   while (context.allocate(1000) != nullptr) ++n;
   EXPECT_LE(context.bytes(), 32 * KiB);
@@ -315,7 +315,7 @@ TEST_F(Contexts, CapIsKept) {
 TEST_F(Contexts, BudgetIsKept) {
   const std::size_t own = budget.used();
   {
-    Context context(pool, "greedy", 0);
+    Context context(pool, "greedy");
     unsigned n = 0;
     while (context.allocate(10'000) != nullptr) ++n;
     EXPECT_LE(budget.used(), budget.limit());
@@ -325,7 +325,7 @@ TEST_F(Contexts, BudgetIsKept) {
 }
 
 TEST_F(Contexts, ServeStandardContainers) {
-  Context context(pool, "pmr", 4 * MiB);
+  Context context(pool, "pmr", {.cap_bytes = 4 * MiB});
   {
     std::pmr::map<std::pmr::string, std::pmr::vector<int>> map(&context);
     for (int i = 0; i < 1000; ++i) map[std::pmr::string(50, static_cast<char>('a' + i % 26))].push_back(i);
@@ -337,7 +337,7 @@ TEST_F(Contexts, ServeStandardContainers) {
 }
 
 TEST_F(Contexts, DeathOnWrongFree) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   char* large = context.allocate(5000);
   EXPECT_DEATH(context.free(large, 4000), "live == size");
   EXPECT_DEATH(context.free(large, 6000), "size <= live_");
@@ -345,7 +345,7 @@ TEST_F(Contexts, DeathOnWrongFree) {
 
 #ifdef PLIMSOLL_ASAN
 TEST_F(Contexts, SanitizerSeesOverrunsAndUseAfterFree) {
-  Context context(pool, "test", 0);
+  Context context(pool, "test");
   char* small = context.allocate(13);
   char* large = context.allocate(5000);
   EXPECT_DEATH(small[13] = 1, "use-after-poison");
@@ -361,7 +361,7 @@ TEST_F(Contexts, SanitizerSeesOverrunsAndUseAfterFree) {
 TEST_F(Contexts, RandomUseAgreesWithAModel) {
   EXPECT_TRUE(rc::check("allocations are aligned, disjoint and counted", [this](std::uint64_t seed) {
     Random random(seed);
-    Context context(pool, "model", random.one_in(2) ? 0 : 1 * MiB);
+    Context context(pool, "model", {.cap_bytes = random.one_in(2) ? 0 : 1 * MiB});
     std::vector<Filled> all;
     std::size_t live = 0;
     const auto rounded = [](std::size_t bytes) { return (std::max<std::size_t>(bytes, 1) + 7) / 8 * 8; };
@@ -402,7 +402,7 @@ TEST_F(Contexts, SteadyStateNeverCallsTheHeap) {
   std::array<std::pair<char*, std::size_t>, 64> held{};
   const std::size_t before = heap_allocations;
   for (unsigned round = 0; round < 50; ++round) {
-    Context context(pool, "steady", 0);
+    Context context(pool, "steady");
     for (unsigned i = 0; i < 500; ++i) {
       auto& [at, bytes] = held[random.below(held.size())];
       context.free(at, bytes);
@@ -426,7 +426,7 @@ TEST_P(Budgets, AContextCanUseNearlyAllOfIt) {
   auto pool = BlockPool::make(provider);
   ASSERT_TRUE(pool);
   EXPECT_LT(budget.used(), budget.limit() / 256);
-  Context context(*pool, "all", 0);
+  Context context(*pool, "all");
   const std::size_t before = resident_bytes();
   while (context.allocate(100'000) != nullptr) {}
   EXPECT_GT(budget.used(), budget.limit() - 2 * provider.chunk_bytes());
