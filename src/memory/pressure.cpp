@@ -1,7 +1,9 @@
 #include "memory/pressure.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
+#include <span>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -37,6 +39,7 @@ constexpr RungFacts rung_facts[] = {
 };
 // What frees memory without harm to anybody, in order.
 constexpr Rung harmless[] = {Rung::caches, Rung::contexts, Rung::pool, Rung::versions};
+constexpr auto all_harmless = std::span<const Rung>(harmless), of_contexts = all_harmless.first(2);
 // Who may be at work for a rung itself, or hold what it needs, asks only those that need nobody.
 bool may_ask(Rung rung) { return !ReserveScope::active() || rung == Rung::caches || rung == Rung::pool; }
 
@@ -274,18 +277,18 @@ void PressureManager::give_turn() {
   freed_.notify_all();
 }
 
-bool PressureManager::ask_all(Attempt* attempt, Account account, std::size_t bytes) {
+bool PressureManager::ask_all(Rungs rungs, Attempt* attempt, Account account, std::size_t bytes) {
   std::size_t freed = 0;
-  for (const Rung rung : harmless)
+  for (const Rung rung : rungs)
     if (ask(rung, attempt, account, bytes - std::min(bytes, attempt == nullptr ? freed : 0), freed)) return true;
   return false;
 }
 
-bool PressureManager::climb(Attempt* attempt, Account account, std::size_t bytes) {
+bool PressureManager::climb(Rungs rungs, Attempt* attempt, Account account, std::size_t bytes) {
   for (unsigned round = 0; round < climbs_max; ++round) {
     const std::uint64_t discharged = budget_.discharged();
     if (!take_turn(attempt)) return true;
-    const bool succeeded = ask_all(attempt, account, bytes);
+    const bool succeeded = ask_all(rungs, attempt, account, bytes);
     give_turn();
     if (succeeded) return true;
     if (attempt == nullptr || budget_.discharged() == discharged) return false;  // nobody has anything left to give
@@ -294,12 +297,14 @@ bool PressureManager::climb(Attempt* attempt, Account account, std::size_t bytes
 }
 
 bool PressureManager::make_room(Attempt& attempt, Account account, std::size_t bytes) {
-  if (budget_.can_ever_hold(account, bytes) && !inside_callback) {
-    if (climb(&attempt, account, bytes)) return true;
-    if (wait_ns_ != 0 && !ReserveScope::active() && wait_for_room(attempt, account, bytes)) return true;
-  }
+  if (budget_.can_ever_hold(account, bytes) && !inside_callback && make_room_by(all_harmless, attempt, account, bytes)) return true;
   if (!ReserveScope::active() && !inside_callback) refused(bytes);  // else it is tried again
   return false;
+}
+
+bool PressureManager::make_room_by(Rungs rungs, Attempt& attempt, Account account, std::size_t bytes) {
+  if (climb(rungs, &attempt, account, bytes)) return true;
+  return wait_ns_ != 0 && !ReserveScope::active() && wait_for_room(rungs, attempt, account, bytes);
 }
 
 void PressureManager::refused(std::size_t bytes) {
@@ -310,8 +315,13 @@ void PressureManager::refused(std::size_t bytes) {
 
 // True: something was freed meanwhile.
 bool PressureManager::pause(std::uint64_t ns, std::uint64_t& frees_seen) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
   const MutexLock lock(mutex_);
-  if (frees_ == frees_seen) freed_.wait_for(mutex_, std::chrono::nanoseconds(ns));
+  while (frees_ == frees_seen) {
+    const auto left = until - std::chrono::steady_clock::now();
+    if (left <= left.zero()) break;
+    freed_.wait_for(mutex_, left);
+  }
   const bool moved = frees_ != frees_seen;
   frees_seen = frees_;
   return moved;
@@ -324,7 +334,7 @@ bool PressureManager::last_resort(Account account, std::size_t bytes) {
   return expected != 0;
 }
 
-bool PressureManager::wait_for_room(Attempt& attempt, Account account, std::size_t bytes) {
+bool PressureManager::wait_for_room(Rungs rungs, Attempt& attempt, Account account, std::size_t bytes) {
   const Waiting waiting(waiters_);
   waits_.fetch_add(1, std::memory_order_relaxed);
   std::uint64_t frees_seen = 0;
@@ -333,7 +343,7 @@ bool PressureManager::wait_for_room(Attempt& attempt, Account account, std::size
   for (unsigned barren = 0;;) {
     if (attempt.succeeds()) return true;
     const bool moved = pause(watchdog_ns, frees_seen);
-    if (attempt.succeeds() || climb(&attempt, account, bytes)) return true;
+    if (attempt.succeeds() || climb(rungs, &attempt, account, bytes)) return true;
     if (interrupt.raised() || budget_.time().monotonic_ns() >= deadline) return false;
     if (moved) {
       barren = 0;
@@ -345,7 +355,7 @@ bool PressureManager::wait_for_room(Attempt& attempt, Account account, std::size
 
 std::size_t PressureManager::release(std::size_t bytes) {
   const std::uint64_t before = budget_.discharged();
-  climb(nullptr, Account::frames, bytes);
+  climb(all_harmless, nullptr, Account::frames, bytes);
   return budget_.discharged() - before;
 }
 
@@ -420,7 +430,7 @@ bool PressureManager::admit_large(std::size_t held, std::size_t bytes) {
     PressureManager& manager;
     std::size_t bytes;
   } below(*this, bytes);
-  if (wait_ns_ != 0 && wait_for_room(below, Account::contexts, bytes)) return true;
+  if (make_room_by(of_contexts, below, Account::contexts, bytes)) return true;
   refused(bytes);
   return false;
 }

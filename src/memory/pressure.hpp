@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "base/latch.hpp"
@@ -146,12 +147,14 @@ class PressureManager {
 
   RungCounts& counts(Rung rung) { return rungs_[static_cast<std::size_t>(rung)]; }
   const RungCounts& counts(Rung rung) const { return rungs_[static_cast<std::size_t>(rung)]; }
-  bool climb(Attempt* attempt, Account account, std::size_t bytes);
-  bool ask_all(Attempt* attempt, Account account, std::size_t bytes);
+  using Rungs = std::span<const Rung>;
+  bool make_room_by(Rungs rungs, Attempt& attempt, Account account, std::size_t bytes);
+  bool climb(Rungs rungs, Attempt* attempt, Account account, std::size_t bytes);
+  bool ask_all(Rungs rungs, Attempt* attempt, Account account, std::size_t bytes);
   bool take_turn(Attempt* attempt);
   void give_turn();
   bool ask(Rung rung, Attempt* attempt, Account account, std::size_t bytes, std::size_t& expected);
-  bool wait_for_room(Attempt& attempt, Account account, std::size_t bytes);
+  bool wait_for_room(Rungs rungs, Attempt& attempt, Account account, std::size_t bytes);
   void refused(std::size_t bytes);
   bool last_resort(Account account, std::size_t bytes);
   std::size_t call(Rung rung, Reclaimer& reclaimer, std::size_t bytes);
