@@ -140,6 +140,11 @@ void ChunkArena::decommit(std::size_t index) {
   budget_->discharge(account_, chunk_bytes_);
 }
 
+void ChunkArena::scrub(std::size_t index) {
+  PLIMSOLL_CHECK(index < chunks_ && !committed(index));
+  PLIMSOLL_CHECK(madvise(chunk(index), chunk_bytes_, MADV_DONTNEED) == 0);
+}
+
 bool ChunkArena::committed(std::size_t index) const {
   PLIMSOLL_DCHECK(index < chunks_);
   return std::atomic_ref(committed_.as<std::uint8_t>()[index]).load(std::memory_order_acquire) != 0;

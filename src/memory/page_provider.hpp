@@ -57,6 +57,8 @@ class ChunkArena {
   Result<void> commit(std::size_t index);
   void decommit(std::size_t index);
   bool committed(std::size_t index) const;
+  // Gives the system what late readers and writers have made resident in a chunk that is not committed; must not race with commit.
+  void scrub(std::size_t index);
   std::size_t committed_chunks() const;  // O(chunks)
 
  private:

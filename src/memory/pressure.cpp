@@ -298,7 +298,8 @@ bool PressureManager::climb(Rungs rungs, Attempt* attempt, Account account, std:
 
 bool PressureManager::make_room(Attempt& attempt, Account account, std::size_t bytes) {
   if (budget_.can_ever_hold(account, bytes) && !inside_callback && make_room_by(all_harmless, attempt, account, bytes)) return true;
-  if (!ReserveScope::active() && !inside_callback) refused(bytes);  // else it is tried again
+  // In a scope it is tried again; one that is called off has been refused for another reason.
+  if (!ReserveScope::active() && !inside_callback && !interrupt.raised()) refused(bytes);
   return false;
 }
 
@@ -431,7 +432,7 @@ bool PressureManager::admit_large(std::size_t held, std::size_t bytes) {
     std::size_t bytes;
   } below(*this, bytes);
   if (make_room_by(of_contexts, below, Account::contexts, bytes)) return true;
-  refused(bytes);
+  if (!interrupt.raised()) refused(bytes);
   return false;
 }
 

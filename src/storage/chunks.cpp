@@ -1,9 +1,10 @@
 // Free frames, and where they come from and go to: the pool grows by a chunk while the budget permits, and gives whole chunks back
 // when somebody else needs the memory. While a chunk is being emptied its free frames are parked, so that nobody gets one of them.
 //
-// An optimistic reader that was descheduled between looking at a word and clearing its cooling mark may write to a chunk that was
-// given back meanwhile; the system then maps zeroed memory there again, uncharged until the chunk is committed the next time. The
-// window is two instructions wide, and emptying the chunk, with its dirty pages, has to fit into it.
+// An optimistic reader that was descheduled on its way to a frame may look at a chunk that was given back meanwhile, or clear the
+// cooling mark there; the system then maps zeroed memory again (for a look: on kernels without the shared zero page), uncharged.
+// The window is a few instructions wide, and emptying the chunk, with its dirty pages, has to fit into it; the background takes such
+// memory away again (scrub).
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -177,6 +178,22 @@ void Pool::give_back(std::size_t chunk) {
 void Pool::decommit(std::size_t chunk) {
   committed_.fetch_sub(1, std::memory_order_relaxed);
   arena_.decommit(chunk);
+  decommitted_ns_.store(budget_.time().coarse_ns(), std::memory_order_relaxed);
+}
+
+// For a second after a chunk was given back, every tenth of one: a reader that is later than that has been stopped.
+void Pool::scrub() {
+  constexpr std::uint64_t every_ns = 100'000'000, for_ns = 1'000'000'000;
+  const std::uint64_t decommitted = decommitted_ns_.load(std::memory_order_relaxed), now = budget_.time().coarse_ns();
+  if (decommitted == 0 || now < scrubbed_ns_.load(std::memory_order_relaxed) + every_ns) return;
+  const MutexLock lock(chunk_mutex_);
+  for (std::size_t chunk = 0; chunk < arena_.chunks(); ++chunk)
+    if (!arena_.committed(chunk)) arena_.scrub(chunk);
+  scrubbed_ns_.store(now, std::memory_order_relaxed);
+  if (now > decommitted + for_ns) {
+    std::uint64_t seen = decommitted;
+    decommitted_ns_.compare_exchange_strong(seen, 0);
+  }
 }
 
 void Pool::unpark_frames(std::size_t chunk) {

@@ -66,6 +66,7 @@ Result<void> Pool::open_memory(memory::PageProvider& provider, const PoolOptions
   const std::size_t chunks = (options.frames_max + in_chunk - 1) / in_chunk;
   PLIMSOLL_CHECK(in_chunk != 0 && chunks * in_chunk < no_frame);
   frames_ = static_cast<FrameIndex>(chunks * in_chunk);
+  chunk_frames_shift_ = static_cast<unsigned>(std::countr_zero(in_chunk));
   PLIMSOLL_ASSIGN(info_memory_, provider.map(memory::Account::translation, std::size_t{frames_} * sizeof(FrameInfo)));
   infos_ = info_memory_.as<FrameInfo>();
   std::uninitialized_default_construct_n(infos_, frames_);

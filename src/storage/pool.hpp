@@ -174,7 +174,7 @@ class Pool final : public memory::Reclaimer {
   // The page, if frame `hint` still holds it and nobody has it latched. The hot path: two loads of one cache line. A scan leaves a
   // cooling page cooling.
   bool try_frame(PageKey key, FrameIndex hint, OptimisticPage& page, Access access = Access::normal) const {
-    if (hint >= frames_) return false;
+    if (hint >= frames_ || !arena_.committed(hint >> chunk_frames_shift_)) return false;  // where there is no memory, a look makes some
     const char* bytes = frame_bytes(hint);
     const std::uint64_t word = word_of(bytes).load(std::memory_order_acquire);
     perturb(Window::sampled);
@@ -291,6 +291,7 @@ class Pool final : public memory::Reclaimer {
   bool empty_chunk(std::size_t chunk);
   void give_back(std::size_t chunk);
   void decommit(std::size_t chunk) PLIMSOLL_REQUIRES(clock_mutex_);
+  void scrub();
   void unpark_frames(std::size_t chunk);
   void park_free_frames(std::size_t chunk);
   bool drop_or_collect(std::size_t chunk, WriteCandidates& dirty);
@@ -316,7 +317,7 @@ class Pool final : public memory::Reclaimer {
   void finish(const WriteBatch::Entry& entry, bool stored, After after);
 
   char* base_ = nullptr;
-  unsigned page_shift_ = 13;
+  unsigned page_shift_ = 13, chunk_frames_shift_ = 0;
   FrameIndex frames_ = 0;  // addressable frames; those in uncommitted chunks read as word 0
   PageClient* client_ = nullptr;
   FrameInfo* infos_ = nullptr;
@@ -345,6 +346,7 @@ class Pool final : public memory::Reclaimer {
   Mutex chunk_mutex_{LatchRank::pool};     // commits
   std::atomic<std::size_t> committed_{0};  // chunks
   std::size_t chunks_min_ = 0;
+  std::atomic<std::uint64_t> decommitted_ns_{0}, scrubbed_ns_{0};
   std::atomic<std::uint64_t> reclaimed_ns_{0};  // when somebody last wanted chunks back; 0: never
   Turn reclaim_turn_{LatchRank::pool};
 
