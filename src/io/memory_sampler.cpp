@@ -7,7 +7,6 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <utility>
 
 #include "base/fail.hpp"
 
@@ -283,7 +282,7 @@ MemorySample Sampling::take() {
   const bool found = look_at_groups(Version::v2, "/sys/fs/cgroup") || look_at_groups(Version::v2, "/sys/fs/cgroup/unified") ||
                      look_at_groups(Version::v1, "/sys/fs/cgroup/memory");
   static_cast<void>(found);
-  return std::move(sample_);
+  return sample_;
 }
 
 }  // namespace

@@ -396,15 +396,15 @@ TEST_F(ContextTree, OwnersTrimmersAndViewersDoNotDisturbEachOther) {
 
 #ifndef NDEBUG
 TEST_F(ContextTree, ASecondThreadInsideIsFound) {
-  EXPECT_DEATH(
-      {
-        Context context(set, "shared");
-        ResetCallback callback{
-            [](void* self) noexcept { std::thread([self] { static_cast<Context*>(self)->allocate(8); }).join(); }, &context};
-        context.on_reset(callback);
-        context.reset();
-      },
-      "outer_ == nullptr");
+  const auto share = [this] {
+    Context context(set, "shared");
+    ResetCallback callback;
+    callback.argument = &context;
+    callback.call = [](void* self) noexcept { std::thread([self] { static_cast<Context*>(self)->allocate(8); }).join(); };
+    context.on_reset(callback);
+    context.reset();
+  };
+  EXPECT_DEATH(share(), "outer_ == nullptr");
 }
 #endif
 
