@@ -17,12 +17,6 @@ namespace {
 
 static_assert(BlockPool::block_bytes_max == Buddy::block_bytes_max && BlockPool::block_bytes_min == Buddy::unit_bytes);
 
-// A mapped block ends with the Mapping that owns it.
-constexpr std::size_t footer_bytes = 64;
-static_assert(sizeof(Mapping) <= footer_bytes);
-
-Mapping* footer_of(char* block, std::size_t got) { return static_cast<Mapping*>(static_cast<void*>(block + got)); }
-
 }  // namespace
 
 // Lives in a mapping of its own. A chunk is idle (no memory; its number is in idle_), in use (its blocks are in the buddy lists),
@@ -30,8 +24,9 @@ Mapping* footer_of(char* block, std::size_t got) { return static_cast<Mapping*>(
 struct BlockPool::Impl final : public Reclaimer {
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-  Impl(PageProvider& page_provider, ChunkArena chunk_arena, Mapping table, Mapping free_units, Mapping idle_stack)
+  Impl(PageProvider& page_provider, const ExtentOptions& extent_options, ChunkArena chunk_arena, Mapping table, Mapping free_units, Mapping idle_stack)
       : provider(page_provider),
+        extents(page_provider, Account::contexts, extent_options),
         arena(std::move(chunk_arena)),
         buddy(arena.chunk(0), arena.chunk_bytes(), arena.chunks(), std::move(table), std::move(free_units)),
         idle(std::move(idle_stack)) {
@@ -39,7 +34,6 @@ struct BlockPool::Impl final : public Reclaimer {
   }
 
   char* take_carved(unsigned order);
-  char* take_mapped(std::size_t bytes, std::size_t& got);
   void give_carved(char* block, unsigned order);
   std::size_t reclaim(std::size_t bytes) override;
 
@@ -49,8 +43,9 @@ struct BlockPool::Impl final : public Reclaimer {
   void give_back(std::size_t chunk);
 
   PageProvider& provider;
+  ExtentCache extents;
   Mapping self{};  // holds this object
-  std::atomic<std::size_t> live{0};
+  std::atomic<std::size_t> live{0}, returned{0};
   mutable Mutex mutex{LatchRank::memory};
   ChunkArena arena;
   Buddy buddy PLIMSOLL_GUARDED_BY(mutex);
@@ -73,7 +68,7 @@ char* BlockPool::Impl::take_from_lists(unsigned order) {
 // Keeps an empty chunk as the spare; a second one leaves the lists and is the caller's to give back. Answers it, or `none`.
 std::size_t BlockPool::Impl::retire_if_empty(std::size_t chunk) {
   if (!buddy.empty(chunk) || chunk == spare) return none;
-  if (spare == none) {
+  if (spare == none && !buddy.withheld(chunk)) {
     spare = chunk;
     buddy.use_chunk_last(chunk);
     return none;
@@ -85,6 +80,7 @@ std::size_t BlockPool::Impl::retire_if_empty(std::size_t chunk) {
 void BlockPool::Impl::give_back(std::size_t chunk) {
   if (chunk == none) return;
   arena.decommit(chunk);
+  returned.fetch_add(arena.chunk_bytes(), std::memory_order_relaxed);
   const MutexLock lock(mutex);
   push_idle(chunk);
 }
@@ -124,30 +120,26 @@ void BlockPool::Impl::give_carved(char* block, unsigned order) {
   give_back(retired);
 }
 
-char* BlockPool::Impl::take_mapped(std::size_t bytes, std::size_t& got) {
-  if (bytes > provider.budget().limit()) return nullptr;
-  auto mapping = provider.map(Account::contexts, bytes + footer_bytes);
-  if (!mapping) return nullptr;
-  char* block = mapping->data();
-  got = mapping->bytes() - footer_bytes;
-  new (footer_of(block, got)) Mapping(std::move(*mapping));
-  poison(block + got, footer_bytes);
-  return block;
-}
-
-std::size_t BlockPool::Impl::reclaim(std::size_t) {
+std::size_t BlockPool::Impl::reclaim(std::size_t bytes) {
+  const std::size_t of_extents = extents.trim(bytes);
+  returned.fetch_add(of_extents, std::memory_order_relaxed);
+  if (of_extents >= bytes) return of_extents;
   std::size_t chunk = none;
   {
     const MutexLock lock(mutex);
-    if (spare == none) return 0;
+    if (spare == none) return of_extents;
     chunk = std::exchange(spare, none);
     buddy.remove_chunk(chunk);
   }
   give_back(chunk);
-  return arena.chunk_bytes();
+  return of_extents + arena.chunk_bytes();
 }
 
 Result<BlockPool> BlockPool::make(PageProvider& provider) {
+  return make(provider, {.cached_bytes_max = provider.budget().limit() / 20});
+}
+
+Result<BlockPool> BlockPool::make(PageProvider& provider, const ExtentOptions& extents) {
   constexpr Account account = Account::contexts;
   const std::size_t chunk_bytes = provider.chunk_bytes();
   const std::size_t chunks = provider.budget().limit() / chunk_bytes;
@@ -157,7 +149,7 @@ Result<BlockPool> BlockPool::make(PageProvider& provider) {
   PLIMSOLL_ASSIGN(Mapping free_units, provider.map(account, chunks * sizeof(std::uint16_t)));
   PLIMSOLL_ASSIGN(Mapping idle, provider.map(account, chunks * sizeof(std::uint32_t)));
   PLIMSOLL_ASSIGN(ChunkArena arena, provider.reserve(account, chunk_bytes, chunks));
-  Impl* impl = new (self.data()) Impl(provider, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
+  Impl* impl = new (self.data()) Impl(provider, extents, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
   impl->self = std::move(self);
   provider.budget().add_reclaimer(*impl);
   return BlockPool(impl);
@@ -187,9 +179,7 @@ void BlockPool::close() {
 
 std::size_t BlockPool::block_bytes(std::size_t bytes) {
   PLIMSOLL_DCHECK(bytes < std::numeric_limits<std::size_t>::max() / 2);
-  if (bytes <= block_bytes_max) return Buddy::bytes_of(Buddy::order_of(bytes));
-  constexpr std::size_t page = PageProvider::page_bytes;
-  return (bytes + footer_bytes + page - 1) / page * page - footer_bytes;
+  return bytes <= block_bytes_max ? Buddy::bytes_of(Buddy::order_of(bytes)) : ExtentCache::extent_bytes(bytes);
 }
 
 char* BlockPool::take(std::size_t bytes, std::size_t& got) {
@@ -198,7 +188,18 @@ char* BlockPool::take(std::size_t bytes, std::size_t& got) {
     got = block_bytes(bytes);
     block = impl_->take_carved(Buddy::order_of(bytes));
   } else {
-    block = impl_->take_mapped(bytes, got);
+    block = impl_->extents.take(bytes, got);
+  }
+  if (block != nullptr) impl_->live.fetch_add(got, std::memory_order_relaxed);
+  return block;
+}
+
+char* BlockPool::take_resident(std::size_t bytes, std::size_t& got) {
+  got = block_bytes(bytes);
+  char* block = nullptr;
+  {
+    const MutexLock lock(impl_->mutex);
+    block = impl_->take_from_lists(Buddy::order_of(bytes));
   }
   if (block != nullptr) impl_->live.fetch_add(got, std::memory_order_relaxed);
   return block;
@@ -208,17 +209,34 @@ void BlockPool::give(char* block, std::size_t got) {
   PLIMSOLL_CHECK(block != nullptr);
   [[maybe_unused]] const std::size_t live = impl_->live.fetch_sub(got, std::memory_order_relaxed);
   PLIMSOLL_DCHECK(got <= live);
-  if (got <= block_bytes_max) {
-    PLIMSOLL_CHECK(got == block_bytes(got));
-    impl_->give_carved(block, Buddy::order_of(got));
-    return;
-  }
-  unpoison(block, got + footer_bytes);
-  Mapping mapping = std::move(*footer_of(block, got));
-  PLIMSOLL_CHECK(mapping.data() == block && mapping.bytes() == got + footer_bytes);  // else overrun, or another block's size
+  if (got > block_bytes_max) return impl_->extents.give(block, got);
+  PLIMSOLL_CHECK(got == block_bytes(got));
+  impl_->give_carved(block, Buddy::order_of(got));
 }
 
 std::size_t BlockPool::live_bytes() const { return impl_->live.load(std::memory_order_relaxed); }
-std::size_t BlockPool::trim() { return impl_->reclaim(0); }
+std::size_t BlockPool::returned_bytes() const { return impl_->returned.load(std::memory_order_relaxed); }
+std::size_t BlockPool::trim(std::size_t bytes) { return impl_->reclaim(bytes); }
+PageProvider& BlockPool::provider() const { return impl_->provider; }
+char* BlockPool::base() const { return impl_->arena.chunk(0); }
+std::size_t BlockPool::chunks() const { return impl_->arena.chunks(); }
+std::size_t BlockPool::chunk_bytes() const { return impl_->arena.chunk_bytes(); }
+
+std::size_t BlockPool::free_bytes(std::size_t chunk) const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->buddy.free_bytes(chunk);
+}
+
+bool BlockPool::withhold(std::size_t chunk) {
+  const MutexLock lock(impl_->mutex);
+  if (!impl_->buddy.in_use(chunk) || impl_->buddy.empty(chunk)) return false;
+  impl_->buddy.withhold(chunk);
+  return true;
+}
+
+void BlockPool::restore(std::size_t chunk) {
+  const MutexLock lock(impl_->mutex);
+  impl_->buddy.restore(chunk);
+}
 
 }  // namespace plimsoll::memory
