@@ -24,7 +24,8 @@ static_assert(BlockPool::block_bytes_max == Buddy::block_bytes_max && BlockPool:
 struct BlockPool::Impl final : public Reclaimer {
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-  Impl(PageProvider& page_provider, const ExtentOptions& extent_options, ChunkArena chunk_arena, Mapping table, Mapping free_units, Mapping idle_stack)
+  Impl(PageProvider& page_provider, const ExtentOptions& extent_options, ChunkArena chunk_arena, Mapping table, Mapping free_units,
+       Mapping idle_stack)
       : provider(page_provider),
         extents(page_provider, Account::contexts, extent_options),
         arena(std::move(chunk_arena)),
@@ -149,7 +150,8 @@ Result<BlockPool> BlockPool::make(PageProvider& provider, const ExtentOptions& e
   PLIMSOLL_ASSIGN(Mapping free_units, provider.map(account, chunks * sizeof(std::uint16_t)));
   PLIMSOLL_ASSIGN(Mapping idle, provider.map(account, chunks * sizeof(std::uint32_t)));
   PLIMSOLL_ASSIGN(ChunkArena arena, provider.reserve(account, chunk_bytes, chunks));
-  Impl* impl = new (self.data()) Impl(provider, extents, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
+  Impl* impl =
+      new (self.data()) Impl(provider, extents, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
   impl->self = std::move(self);
   provider.budget().add_reclaimer(*impl);
   return BlockPool(impl);

@@ -2,8 +2,8 @@
 // `contexts` account; a chunk whose blocks are all back goes back to the system, but for one spare, which is given up when somebody
 // else needs the memory. Larger requests are extents of their own (ExtentCache). Thread-safe.
 //
-// The slab allocator takes its spans here. A block of 2^k bytes lies at a multiple of its size. To empty a chunk whose blocks can be
-// moved, withhold() it, move them into blocks from take_resident(), and restore() what is left of it.
+// The slab allocator takes its spans here. A block of 2^k bytes lies at a multiple of its size. To empty a chunk whose blocks can
+// be moved, withhold() it, move them into blocks from take_resident(), and restore() what is left of it.
 //
 // take() may ask reclaimers, so it is called without latches; give() may be called anywhere.
 #pragma once
@@ -30,8 +30,8 @@ class BlockPool {
   // At least `bytes`, aligned, `got` says how many really. Null: no budget (reclaimers were asked). Not zeroed.
   char* take(std::size_t bytes, std::size_t& got);
   void give(char* block, std::size_t got);
-  static std::size_t block_bytes(std::size_t bytes);  // what take(bytes) will get
-  std::size_t live_bytes() const;                     // blocks handed out
+  static std::size_t block_bytes(std::size_t bytes);      // what take(bytes) will get
+  std::size_t live_bytes() const;                         // blocks handed out
   std::size_t trim(std::size_t bytes = ~std::size_t{0});  // gives back cached extents, then the spare chunk; answers their bytes
 
   // A block of at most 256 KiB from memory that is there already; null if there is none. Asks nobody, so latches may be held.

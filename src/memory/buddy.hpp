@@ -4,7 +4,8 @@
 // does.
 //
 // Invariants: a table byte is non-zero exactly where a block of an added chunk begins; no two free buddies are left unmerged; under
-// AddressSanitizer free blocks are poisoned but for their link. The free blocks of a withheld chunk are in no list and have no entry.
+// AddressSanitizer free blocks are poisoned but for their link. The free blocks of a withheld chunk are in no list and have no
+// entry.
 #pragma once
 
 #include <array>
@@ -38,7 +39,7 @@ class Buddy {
   void withhold(std::size_t chunk);
   void restore(std::size_t chunk);
   bool withheld(std::size_t chunk) const { return chunk == withheld_; }
-  char* take(unsigned order);              // null: no free block is large enough
+  char* take(unsigned order);  // null: no free block is large enough
   void give(char* block, unsigned order);
   bool owns(const char* block) const { return block >= base_ && block < base_ + units_ * unit_bytes; }
   bool in_use(std::size_t chunk) const { return table()[chunk * units_per_chunk_] != 0; }

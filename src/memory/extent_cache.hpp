@@ -37,7 +37,8 @@ class ExtentCache {
   void give(char* extent, std::size_t got);
   static std::size_t extent_bytes(std::size_t bytes);
 
-  std::size_t trim(std::size_t bytes);  // gives up cached extents, oldest first, until `bytes` are discharged; answers how many were
+  std::size_t trim(
+      std::size_t bytes);  // gives up cached extents, oldest first, until `bytes` are discharged; answers how many were
   std::size_t cached_bytes() const;
 
  private:

@@ -1,5 +1,5 @@
-// The only caller of mmap, munmap, mprotect and madvise. Hands out zeroed, page-aligned, already faulted memory that is charged to an
-// account, in huge pages where the size is a multiple of 2 MiB and the kernel agrees, and never in huge pages otherwise: memory
+// The only caller of mmap, munmap, mprotect and madvise. Hands out zeroed, page-aligned, already faulted memory that is charged to
+// an account, in huge pages where the size is a multiple of 2 MiB and the kernel agrees, and never in huge pages otherwise: memory
 // then becomes resident exactly as it is charged.
 //
 // Reading a decommitted chunk maps the kernel's shared zero page, which is nobody's memory: it is neither charged nor part of the

@@ -25,17 +25,15 @@ std::size_t large_bytes(std::size_t bytes, std::size_t alignment) {
 }  // namespace
 
 Result<SlabAllocator> SlabAllocator::make(BlockPool& pool, const SlabOptions& options) {
-  PLIMSOLL_ASSIGN(SlabHeap* heap, SlabHeap::make(pool, options));
+  PLIMSOLL_ASSIGN(SlabHeap * heap, SlabHeap::make(pool, options));
   return SlabAllocator(pool, *heap);
 }
 
 SlabAllocator::SlabAllocator(BlockPool& pool, SlabHeap& heap)
-    : id_(heap.id()),
-      entry_(heap.entry()),
+    : entry_offset_(heap.entry() * sizeof(SlabEntry)),
       mark_(heap.shared().mark),
-      units_(heap.shared().units),
-      unit_count_(heap.unit_count()),
-      base_(heap.shared().base),
+      base_(reinterpret_cast<std::uintptr_t>(pool.base())),
+      bytes_(pool.chunks() * pool.chunk_bytes()),
       pool_(&pool),
       heap_(&heap) {}
 
@@ -44,12 +42,10 @@ SlabAllocator::SlabAllocator(SlabAllocator&& other) noexcept : std::pmr::memory_
 SlabAllocator& SlabAllocator::operator=(SlabAllocator&& other) noexcept {
   if (this == &other) return *this;
   close();
-  id_ = std::exchange(other.id_, 0);
-  entry_ = other.entry_;
+  entry_offset_ = std::exchange(other.entry_offset_, slab_entries_max * sizeof(SlabEntry));
   mark_ = other.mark_;
-  units_ = other.units_;
-  unit_count_ = std::exchange(other.unit_count_, 0);
   base_ = other.base_;
+  bytes_ = other.bytes_;
   pool_ = other.pool_;
   heap_ = std::exchange(other.heap_, nullptr);
   return *this;
@@ -95,6 +91,7 @@ SlabAllocator::Prefill SlabAllocator::prefill(std::size_t bytes, unsigned object
   return Prefill(heap_->prefill(SlabClasses::of(bytes), objects) ? heap_ : nullptr);
 }
 
+void SlabAllocator::sample_next() { heap_->sample_next(); }
 std::size_t SlabAllocator::trim(std::size_t bytes) { return heap_->trim(bytes); }
 
 SlabAllocator::MovableClass SlabAllocator::make_movable(std::size_t bytes, SlabRelocate relocate, void* context) {
@@ -105,8 +102,6 @@ bool SlabAllocator::is_free(const char* at) const { return heap_->is_free(at); }
 std::size_t SlabAllocator::compact(std::size_t objects) { return heap_->compact(objects); }
 SlabStatistics SlabAllocator::statistics() const { return heap_->statistics(); }
 
-void SlabAllocator::report(void (*sink)(void* context, const SlabLeak& leak), void* context) const {
-  heap_->report(sink, context);
-}
+void SlabAllocator::report(void (*sink)(void* context, const SlabLeak& leak), void* context) const { heap_->report(sink, context); }
 
 }  // namespace plimsoll::memory

@@ -1,24 +1,27 @@
-// The slab allocator: small objects of any size up to 32 KiB from size classes (slab_classes.hpp), everything larger passed on to the
-// block pool. What is charged to the budget are the spans and blocks that it takes from the pool; its own records live there as well.
+// The slab allocator: small objects of any size up to 32 KiB from size classes (slab_classes.hpp), everything larger passed on to
+// the block pool. What is charged to the budget are the spans and blocks that it takes from the pool; its own records live there as
+// well.
 //
 //   auto slab = SlabAllocator::make(pool, {});
 //   char* row = slab->allocate(bytes, 8);               // null: the cap or the budget is reached
 //   slab->free(row, bytes, 8);                          // from any thread, with the same size and alignment
 //   std::pmr::vector<int> numbers(&*slab);              // throws std::bad_alloc instead
 //
-// After Bonwick (slab, 1994; magazines and depot, 2001). Allocating and freeing touch the thread's own magazines; an object goes into
-// the magazine of the thread that frees it, whoever allocated it, so that there is no remote free to speak of. Magazines are exchanged
-// with the class's depot, whose bytes are capped; what is above goes to the slabs; an empty slab goes back to the pool.
+// After Bonwick (slab, 1994; magazines and depot, 2001). Allocating and freeing touch the thread's own magazines; an object goes
+// into the magazine of the thread that frees it, whoever allocated it, so that there is no remote free to speak of. Magazines are
+// exchanged with the class's depot, whose bytes are capped; what is above goes to the slabs; an empty slab goes back to the pool.
 //
-// Found at once, in every build: an object given back twice, one of another allocator, one whose first word was written to after it
-// was freed. Found when its magazine is emptied: an address inside an object. One in `guard_every` allocations lies before a page
-// that cannot be touched (SlabGuards). Under AddressSanitizer free objects are poisoned, and so is what an object does not use.
+// Found at once, in every build: an object given back twice, or one of another pool. Found at the latest when its magazine leaves
+// the thread: an address that no object of that class has, be it inside one, or of another size. Debug and AddressSanitizer builds
+// find these at once, too, and objects whose first word was written to while they were free. A few allocations lie before a page
+// that cannot be touched (SlabGuards): one in `guard_every` of those that come from depots and slabs, and the next one of each
+// thread after sample_next(). Under AddressSanitizer free objects are poisoned, and so is what an object does not use.
 //
-// Thread-safe. allocate() and take() may ask the budget's reclaimers: no latch may be held, but for the owner's under a live Prefill.
-// free() and give() may be called anywhere. trim() allocates nothing and may be called by a reclaimer.
+// Thread-safe. allocate() and take() may ask the budget's reclaimers: no latch may be held, but for the owner's under a live
+// Prefill. free() and give() may be called anywhere. trim() allocates nothing and may be called by a reclaimer.
 //
-// Movable classes are for objects whose owner can be asked to put them elsewhere; compact() empties the sparsest chunks by doing so.
-// (The version store compacts its entries in pages of its own and needs none.)
+// Movable classes are for objects whose owner can be asked to put them elsewhere; compact() empties the sparsest chunks by doing
+// so. (The version store compacts its entries in pages of its own and needs none.)
 #pragma once
 
 #include <chrono>
@@ -46,12 +49,12 @@ struct SlabLeak {
 
 struct SlabOptions {
   const char* label = "slab";
-  std::size_t span_bytes_max = 0;       // of all slabs; 0: no cap but the budget
-  std::size_t depot_bytes_max = 0;      // of all depots together; 0: a 64th of the budget, 128 KiB to 8 MiB
-  std::size_t thread_bytes_max = 0;     // what a thread's magazines may hold; 0: a 256th of the budget, 64 KiB to 512 KiB
-  std::uint32_t guard_every = 1u << 19; // allocations; 0: never, 1: all of them, and then without magazines
-  std::size_t guard_places = 8;         // sampled objects that live at a time; 8 KiB each, charged from the start
-  TimeSource* time = nullptr;           // of samples; null: the system's
+  std::size_t span_bytes_max = 0;        // of all slabs; 0: no cap but the budget
+  std::size_t depot_bytes_max = 0;       // of all depots together; 0: a 64th of the budget, 128 KiB to 8 MiB
+  std::size_t thread_bytes_max = 0;      // what a thread's magazines may hold; 0: a 256th of the budget, 64 KiB to 512 KiB
+  std::uint32_t guard_every = 1u << 19;  // objects that magazines are filled with; 0: never, 1: all of them, and no magazines
+  std::size_t guard_places = 8;          // sampled objects that live at a time; 8 KiB each, charged from the start
+  TimeSource* time = nullptr;            // of samples; null: the system's
   void (*on_leak)(void* context, const SlabLeak& leak) = nullptr;
   void* leak_context = nullptr;
 };
@@ -64,9 +67,9 @@ struct SlabStatistics {
   std::uint64_t guarded_objects = 0;  // ever
 };
 
-// Asked to move an object of a movable class from `from` to `to`, bytes and all, and to see to it that nobody knows `from` any more.
-// Called without latches. False: it stays. The object may have been freed a moment ago: the owner takes the latch under which it
-// frees, asks is_free(), and refuses if so.
+// Asked to move an object of a movable class from `from` to `to`, bytes and all, and to see to it that nobody knows `from` any
+// more. Called without latches. False: it stays. The object may have been freed a moment ago: the owner takes the latch under which
+// it frees, asks is_free(), and refuses if so.
 using SlabRelocate = bool (*)(void* context, char* from, char* to);
 
 class SlabAllocator final : public std::pmr::memory_resource {
@@ -74,7 +77,8 @@ class SlabAllocator final : public std::pmr::memory_resource {
   static Result<SlabAllocator> make(BlockPool& pool, const SlabOptions& options);
   SlabAllocator(SlabAllocator&& other) noexcept;
   SlabAllocator& operator=(SlabAllocator&& other) noexcept;
-  ~SlabAllocator() override;  // reports what lives to on_leak; it must be nothing (checked): whoever holds it would use freed memory
+  ~SlabAllocator()
+      override;  // reports what lives to on_leak; it must be nothing (checked): whoever holds it would use freed memory
 
   char* allocate(std::size_t bytes, std::size_t alignment) {  // a power of two up to 2 MiB
     const unsigned index = bytes <= SlabClasses::object_bytes_max && alignment <= SlabClasses::alignment_max
@@ -120,11 +124,16 @@ class SlabAllocator final : public std::pmr::memory_resource {
     explicit Prefill(SlabHeap* heap) : heap_(heap) {}
     SlabHeap* heap_;
   };
-  static constexpr unsigned prefill_max(std::size_t bytes) { return SlabClasses::rounds(SlabClasses::size(SlabClasses::of(bytes))); }
+  static constexpr unsigned prefill_max(std::size_t bytes) {
+    return SlabClasses::rounds(SlabClasses::size(SlabClasses::of(bytes)));
+  }
   Prefill prefill(std::size_t bytes, unsigned objects);  // at most prefill_max(bytes)
 
-  // Drains depots, then the magazines of all threads, until the pool has returned `bytes` to the system; answers how many it returned.
+  // Drains depots, then the magazines of all threads, until the pool has returned `bytes` to the system; answers how many it
+  // returned.
   std::size_t trim(std::size_t bytes = ~std::size_t{0});
+
+  void sample_next();  // for whoever looks after the store now and then
 
   struct MovableClass {
     unsigned index;
@@ -143,6 +152,12 @@ class SlabAllocator final : public std::pmr::memory_resource {
 
  private:
   SlabAllocator(BlockPool& pool, SlabHeap& heap);
+#if defined(NDEBUG) && !defined(PLIMSOLL_ASAN)
+  static constexpr bool looks_closely = false;
+#else
+  static constexpr bool looks_closely = true;
+#endif
+  SlabEntry& entry() const;
   char* take_of(unsigned index, std::size_t bytes, std::size_t alignment);
   void give_of(unsigned index, char* at, std::size_t bytes);
   char* take_slow(unsigned index, std::size_t bytes, std::size_t alignment);
@@ -154,54 +169,48 @@ class SlabAllocator final : public std::pmr::memory_resource {
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
   void close();
 
-  // Copies of the heap's, which never change.
-  std::uint64_t id_ = 0;
-  unsigned entry_ = 0;
-  SlabMark mark_{0};
-  const std::atomic<std::uint8_t>* units_ = nullptr;
-  std::size_t unit_count_ = 0;
-  char* base_ = nullptr;
+  std::size_t entry_offset_ = slab_entries_max * sizeof(SlabEntry);  // of the heap's in slab_entries
+  SlabMark mark_{0};                                                 // the heap's
+  std::uintptr_t base_ = 0;                                          // of the pool's chunks: samples lie elsewhere
+  std::size_t bytes_ = 0;
   BlockPool* pool_ = nullptr;
   SlabHeap* heap_ = nullptr;
 };
 
+inline SlabEntry& SlabAllocator::entry() const {
+  return *static_cast<SlabEntry*>(static_cast<void*>(static_cast<char*>(static_cast<void*>(slab_entries.data())) + entry_offset_));
+}
+
 inline char* SlabAllocator::take_of(unsigned index, std::size_t bytes, std::size_t alignment) {
-  SlabEntry& entry = slab_entries[entry_];
-  entry.enter();
-  if (entry.heap.load(std::memory_order_acquire) == id_) [[likely]] {
-    SlabSlot& slot = entry.thread->slots[index];
-    if (slot.count != 0 && --entry.thread->until_sample != 0) [[likely]] {
-      char* at = slot.loaded->objects[--slot.count];
-      entry.leave();
-      unpoison(at, bytes);
-      PLIMSOLL_CHECK(mark_.is_on(at));  // else written to after it was freed
-      mark_.remove(at);
-      return at;
-    }
+  SlabEntry& mine = entry();
+  SlabSlot& slot = mine.enter()->slots[index];
+  char** const top = slot.top;
+  if (top == slot.begin) [[unlikely]] {
+    mine.leave();
+    return take_slow(index, bytes, alignment);
   }
-  entry.leave();
-  return take_slow(index, bytes, alignment);
+  char* at = top[-1];
+  slot.top = top - 1;
+  mine.leave();
+  unpoison(at, bytes);
+  PLIMSOLL_DCHECK(mark_.is_on(at));  // else written to after it was freed
+  mark_.remove(at);
+  return at;
 }
 
 inline void SlabAllocator::give_of(unsigned index, char* at, std::size_t bytes) {
-#ifndef PLIMSOLL_ASAN  // which looks at every object more closely
-  const std::size_t unit =
-      (reinterpret_cast<std::uintptr_t>(at) - reinterpret_cast<std::uintptr_t>(base_)) / SlabClasses::unit_bytes;
-  SlabEntry& entry = slab_entries[entry_];
-  entry.enter();
-  if (entry.heap.load(std::memory_order_acquire) == id_) [[likely]] {
-    SlabSlot& slot = entry.thread->slots[index];
-    if (slot.count != slot.capacity && unit < unit_count_ && units_[unit].load(std::memory_order_relaxed) == slot.code &&
-        !mark_.is_on(at)) [[likely]] {
-      mark_.put(at);
-      slot.loaded->objects[slot.count++] = at;
-      entry.leave();
-      return;
-    }
+  SlabEntry& mine = entry();
+  SlabSlot& slot = mine.enter()->slots[index];
+  char** const top = slot.top;
+  const std::size_t place = reinterpret_cast<std::uintptr_t>(at) - base_;
+  if (looks_closely || top == slot.end || place >= bytes_ || mark_.is_on(at)) [[unlikely]] {
+    mine.leave();
+    return give_slow(index, at, bytes);
   }
-  entry.leave();
-#endif
-  give_slow(index, at, bytes);
+  *top = at;
+  slot.top = top + 1;
+  mine.leave();
+  mark_.put(at);
 }
 
 }  // namespace plimsoll::memory

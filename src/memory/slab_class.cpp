@@ -137,7 +137,8 @@ void SlabClass::release(SlabSpan* emptied) {
     {
       const MutexLock lock(mutex_);
       PLIMSOLL_CHECK(span->out() == 0 && span->withheld);
-      for (std::size_t i = 0; i < bytes / SlabClasses::unit_bytes; ++i) shared_->units[unit + i].store(0, std::memory_order_relaxed);
+      for (std::size_t i = 0; i < bytes / SlabClasses::unit_bytes; ++i)
+        shared_->units[unit + i].store(0, std::memory_order_relaxed);
       spans_.fetch_sub(1, std::memory_order_relaxed);
       capacity_.fetch_sub(span->capacity(), std::memory_order_relaxed);
     }
@@ -162,7 +163,8 @@ bool SlabClass::add_span(bool resident_only) {
   SlabSpan* span = new (memory) SlabSpan(index_, bytes, size_);
   const std::size_t unit = shared_->unit_of(memory);
   const MutexLock lock(mutex_);
-  for (std::size_t i = 0; i < bytes / SlabClasses::unit_bytes; ++i) shared_->units[unit + i].store(code(), std::memory_order_relaxed);
+  for (std::size_t i = 0; i < bytes / SlabClasses::unit_bytes; ++i)
+    shared_->units[unit + i].store(code(), std::memory_order_relaxed);
   spans_.fetch_add(1, std::memory_order_relaxed);
   capacity_.fetch_add(span->capacity(), std::memory_order_relaxed);
   link(span);

@@ -1,5 +1,5 @@
-// All slabs of one size class, and its depot: the full magazines that no thread holds. One short mutex protects both. Slabs with free
-// objects are in bins by fullness, and the fullest is used first, so that sparse ones run empty and go back.
+// All slabs of one size class, and its depot: the full magazines that no thread holds. One short mutex protects both. Slabs with
+// free objects are in bins by fullness, and the fullest is used first, so that sparse ones run empty and go back.
 //
 // A class of blocks has no slabs: its objects are blocks of the pool, taken and given one by one.
 //
@@ -23,8 +23,15 @@ struct SlabMagazine {
   SlabMagazine* next = nullptr;
   std::uint32_t count = 0;
   std::array<char*, SlabClasses::magazine_rounds_max> objects{};
+
+  static SlabMagazine* of(char** first_object);
 };
 static_assert(sizeof(SlabMagazine) == 1024);
+
+inline SlabMagazine* SlabMagazine::of(char** first_object) {
+  return static_cast<SlabMagazine*>(
+      static_cast<void*>(static_cast<char*>(static_cast<void*>(first_object)) - offsetof(SlabMagazine, objects)));
+}
 
 // What all classes of an allocator share.
 struct SlabShared {
@@ -54,15 +61,15 @@ class SlabClass {
   unsigned rounds() const { return rounds_; }
   std::uint8_t code() const { return block_ ? 0 : static_cast<std::uint8_t>(index_ + 1); }  // what units of its slabs say
 
-  unsigned take(char** into, unsigned most);               // from slabs, the fullest first; answers how many there were
-  SlabSpan* give(char* const* objects, unsigned count);    // the slabs that became empty, linked by `after`
+  unsigned take(char** into, unsigned most);             // from slabs, the fullest first; answers how many there were
+  SlabSpan* give(char* const* objects, unsigned count);  // the slabs that became empty, linked by `after`
   void count_block() { out_.fetch_add(1, std::memory_order_relaxed); }  // one that was taken from the pool directly
-  bool is_object(char* at) const;          // an object of one of its slabs, or a block, begins there
-  bool add_span(bool resident_only);                       // false: the cap, or no memory. May ask reclaimers unless resident_only
-  void release(SlabSpan* emptied);                         // the result of give(), without the mutex
-  SlabMagazine* exchange_empty(SlabMagazine* empty);       // a full magazine for an empty one or for nothing; null: there is none
-  SlabMagazine* exchange_full(SlabMagazine* full);         // an empty one for a full one; null: the depot is full, or has no empty one
-  bool wants_empty(unsigned count) const;  // exchange_full() failed for want of an empty one
+  bool is_object(char* at) const;                                       // an object of one of its slabs, or a block, begins there
+  bool add_span(bool resident_only);                  // false: the cap, or no memory. May ask reclaimers unless resident_only
+  void release(SlabSpan* emptied);                    // the result of give(), without the mutex
+  SlabMagazine* exchange_empty(SlabMagazine* empty);  // a full magazine for an empty one or for nothing; null: there is none
+  SlabMagazine* exchange_full(SlabMagazine* full);    // an empty one for a full one; null: the depot is full, or has no empty one
+  bool wants_empty(unsigned count) const;             // exchange_full() failed for want of an empty one
   void add_empty(SlabMagazine* empty);
   SlabMagazine* remove_empty();
 

@@ -1,6 +1,6 @@
-// The size classes of the slab allocator: steps of 16 bytes up to 128, then eight a doubling up to 32 KiB, so that rounding up wastes
-// less than an eighth. Powers of two from 4 KiB on are blocks: they come from the block pool one by one, aligned to their size, and
-// need no slab. Everything else is carved from spans of 64 KiB, or 256 KiB above 8 KiB.
+// The size classes of the slab allocator: steps of 16 bytes up to 128, then eight a doubling up to 32 KiB, so that rounding up
+// wastes less than an eighth. Powers of two from 4 KiB on are blocks: they come from the block pool one by one, aligned to their
+// size, and need no slab. Everything else is carved from spans of 64 KiB, or 256 KiB above 8 KiB.
 //
 // A class with a size that is a multiple of 2^k aligns its objects to 2^k, up to 4 KiB.
 #pragma once
@@ -29,7 +29,9 @@ struct SlabClasses {
   }
 
   // The smallest class that holds `bytes`, which are at most object_bytes_max.
-  static constexpr unsigned of(std::size_t bytes) { return bytes <= table_bytes ? table[(bytes + granule - 1) / granule] : compute(bytes); }
+  static constexpr unsigned of(std::size_t bytes) {
+    return bytes <= table_bytes ? table[(bytes + granule - 1) / granule] : compute(bytes);
+  }
 
   // The same for an alignment, a power of two up to alignment_max; `count` if there is none.
   static constexpr unsigned of(std::size_t bytes, std::size_t alignment) {

@@ -1,6 +1,6 @@
-// Compaction of the movable classes: empties the chunks in which the least lives, one after the other, as long as others can hold it.
-// A chunk is withheld from the pool, its slabs are withheld from their classes, what magazines hold of them goes home, and each object
-// that is still out is moved into a slab elsewhere, the fullest first. Nothing is committed for it.
+// Compaction of the movable classes: empties the chunks in which the least lives, one after the other, as long as others can hold
+// it. A chunk is withheld from the pool, its slabs are withheld from their classes, what magazines hold of them goes home, and each
+// object that is still out is moved into a slab elsewhere, the fullest first. Nothing is committed for it.
 #include <algorithm>
 #include <array>
 #include <limits>

@@ -1,6 +1,7 @@
 // Sampled guards: a few objects are not in slabs but each at the end of a page of its own, before a page that cannot be touched, so
-// that an overrun is a fault at the very instruction (after GWP-ASan, Serebryany 2019). What is freed cannot be touched either until
-// its place is used again, the longest free one first. What an object leaves of its page holds a pattern, checked when it is freed.
+// that an overrun is a fault at the very instruction (after GWP-ASan, Serebryany 2019). What is freed cannot be touched either
+// until its place is used again, the longest free one first. What an object leaves of its page holds a pattern, checked when it is
+// freed.
 //
 // Owns the places: a fixed number, charged from the start. Each sampled object is remembered with its label and time, which makes
 // the samples a report of what lives long. Thread-safe.

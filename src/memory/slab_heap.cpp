@@ -7,20 +7,23 @@
 #include <utility>
 
 #include "base/check.hpp"
+#include "base/fail.hpp"
 #include "base/random.hpp"
 
 namespace plimsoll::memory {
 namespace {
 
 constexpr unsigned magazine_class = SlabClasses::of(sizeof(SlabMagazine));
+constexpr std::size_t thread_bytes = 8192;
 constexpr std::uint32_t never = std::numeric_limits<std::uint32_t>::max();
 
 std::size_t or_share(std::size_t option, std::size_t limit, std::size_t part, std::size_t least, std::size_t most) {
   return option != 0 ? option : std::clamp(limit / part, least, most);
 }
 
-std::uint64_t make_key(std::uint64_t id, const void* where) {
-  return Random(id ^ reinterpret_cast<std::uintptr_t>(where)).next() | 1;  // odd: no aligned address gives the mark 0
+std::uint64_t make_key(const void* where) {
+  const std::uint64_t seed = system_time().monotonic_ns() ^ reinterpret_cast<std::uintptr_t>(where);
+  return Random(seed).next() | 1;  // odd: no aligned address gives the mark 0
 }
 
 }  // namespace
@@ -46,14 +49,13 @@ Result<SlabHeap*> SlabHeap::make(BlockPool& pool, const SlabOptions& options) {
 SlabHeap::SlabHeap(BlockPool& pool, const SlabOptions& options, Mapping units, Mapping ranking, Mapping guards)
     : pool_(pool),
       options_(options),
-      id_(slab_heap_id()),
       thread_bytes_max_(or_share(options.thread_bytes_max, pool.provider().budget().limit(), 256, 64u << 10, 512u << 10)),
       units_(std::move(units)),
       ranking_(std::move(ranking)),
       unit_count_(pool.chunks() * (pool.chunk_bytes() / SlabClasses::unit_bytes)),
       guards_(std::move(guards)) {
   shared_.pool = &pool;
-  shared_.mark = SlabMark(make_key(id_, this));
+  shared_.mark = SlabMark(make_key(this));
   shared_.units = units_.as<std::atomic<std::uint8_t>>();
   shared_.base = pool.base();
   shared_.span_bytes_max = options.span_bytes_max != 0 ? options.span_bytes_max : std::numeric_limits<std::size_t>::max() / 2;
@@ -78,7 +80,7 @@ void SlabHeap::close() {
     const MutexLock lock(threads_mutex_);
     while (threads_ != nullptr) {
       SlabThread* thread = std::exchange(threads_, threads_->next);
-      pool_.give(static_cast<char*>(static_cast<void*>(thread)), BlockPool::block_bytes_min);
+      pool_.give(static_cast<char*>(static_cast<void*>(thread)), thread_bytes);
     }
   }
   const Mapping self = std::move(self_);  // unmapped last
@@ -94,10 +96,10 @@ SlabThread* SlabHeap::find_thread(std::uint64_t id) {
 }
 
 SlabThread* SlabHeap::enter() {
-  SlabEntry& entry = slab_entries[this->entry()];
+  SlabEntry& entry = slab_entries[number()];
   for (;;) {
-    entry.enter();
-    if (entry.heap.load(std::memory_order_acquire) == id_) return entry.thread;
+    SlabThread* thread = entry.enter();
+    if (thread != &no_slab_thread) return thread;
     entry.leave();
     if (!attach(entry)) return nullptr;
   }
@@ -106,7 +108,7 @@ SlabThread* SlabHeap::enter() {
 // The thread's own record, one that an ended thread left, or a new one.
 bool SlabHeap::attach(SlabEntry& entry) {
   const std::uint64_t id = slab_thread_id();
-  if (id == 0 || options_.guard_every == 1) return false;
+  if (id == 0 || number() == slab_entries_max || options_.guard_every == 1) return false;
   for (char* fresh = nullptr;;) {
     {
       const MutexLock lock(threads_mutex_);
@@ -120,16 +122,15 @@ bool SlabHeap::attach(SlabEntry& entry) {
         if (thread->owner == 0) thread->until_sample = options_.guard_every != 0 ? options_.guard_every : never;
         thread->owner = id;
         thread->entry = &entry;
-        entry.thread = thread;
-        entry.heap.store(id_, std::memory_order_release);
-        if (fresh != nullptr) pool_.give(fresh, BlockPool::block_bytes_min);
+        entry.thread.store(thread, std::memory_order_release);
+        if (fresh != nullptr) pool_.give(fresh, thread_bytes);
         return true;
       }
     }
     std::size_t got = 0;
     fresh = pool_.take(sizeof(SlabThread), got);
     if (fresh == nullptr) return false;
-    PLIMSOLL_CHECK(got == BlockPool::block_bytes_min);
+    PLIMSOLL_CHECK(got == thread_bytes);
   }
 }
 
@@ -137,19 +138,25 @@ void SlabHeap::thread_ends(std::uint64_t id) {
   const MutexLock lock(threads_mutex_);
   SlabThread* thread = find_thread(id);
   if (thread == nullptr) return;
-  std::uint64_t mine = id_;
-  thread->entry->heap.compare_exchange_strong(mine, 0);
+  thread->entry->thread.store(&no_slab_thread);
   PLIMSOLL_CHECK(thread->pinned == 0);
   drain(*thread);
   thread->owner = 0;
   thread->entry = nullptr;
 }
 
+void SlabHeap::forget_threads() {
+  const MutexLock lock(threads_mutex_);
+  for (SlabThread* thread = threads_; thread != nullptr; thread = thread->next) {
+    if (thread->owner != 0) thread->entry->thread.store(&no_slab_thread);
+    thread->owner = 0;
+  }
+}
+
 // Answers whether a thread that is not inside its entry afterwards is stopped: it will come to threads_mutex_ first.
 bool SlabHeap::stop_threads() {
   for (SlabThread* thread = threads_; thread != nullptr; thread = thread->next) {
-    std::uint64_t mine = id_;
-    if (thread->owner != 0) thread->entry->heap.compare_exchange_strong(mine, 0);
+    if (thread->owner != 0) thread->entry->thread.store(&no_slab_thread);
   }
   return slab_barrier();
 }
@@ -170,10 +177,10 @@ bool SlabHeap::is_stopped(const SlabThread& thread, bool barrier) const {
 void SlabHeap::drain(SlabThread& thread) {
   for (unsigned i = slab_classes_max; i-- > 0;) {
     SlabSlot& slot = thread.slots[i];
-    if (slot.capacity == 0) continue;
-    give_to_slabs(i, slot.loaded->objects.data(), slot.count);
+    if (!slot.has_magazines()) continue;
+    give_to_slabs(i, slot.begin, slot.count());
     give_to_slabs(i, slot.previous->objects.data(), slot.previous_count);
-    free_magazine(slot.loaded);
+    free_magazine(slot.loaded());
     free_magazine(slot.previous);
     slot = {};
   }
@@ -194,7 +201,7 @@ SlabHeap::Counts SlabHeap::count_magazines() {
   const bool barrier = stop_threads();
   for (SlabThread* thread = threads_; thread != nullptr; thread = thread->next) {
     if (!is_stopped(*thread, barrier)) continue;
-    for (unsigned i = 0; i < slab_classes_max; ++i) counts.objects[i] += thread->slots[i].count + thread->slots[i].previous_count;
+    for (unsigned i = 0; i < slab_classes_max; ++i) counts.objects[i] += thread->slots[i].count() + thread->slots[i].previous_count;
   }
   for (unsigned i = 0; i < slab_classes_max; ++i) {
     if (classes_[i].is_open()) counts.objects[i] += classes_[i].objects_in_depot();
@@ -224,6 +231,7 @@ void SlabHeap::free_magazine(SlabMagazine* magazine) {
 }
 
 void SlabHeap::give_to_slabs(unsigned index, char* const* objects, unsigned count) {
+  check_places(index, objects, count);
   if (count != 0) classes_[index].release(classes_[index].give(objects, count));
 }
 
@@ -235,13 +243,12 @@ bool SlabHeap::equip(unsigned index) {
   SlabThread* thread = magazines[1] != nullptr ? enter() : nullptr;
   if (thread != nullptr) {
     SlabSlot& slot = thread->slots[index];
-    if (slot.capacity == 0) {
+    if (!slot.has_magazines()) {
       if (thread->equipped_bytes + bytes > thread_bytes_max_ && thread->pinned == 0) drain(*thread);
       thread->equipped_bytes += bytes;
-      slot = {.loaded = std::exchange(magazines[0], nullptr),
-              .previous = std::exchange(magazines[1], nullptr),
-              .capacity = of.rounds(),
-              .code = of.code()};
+      slot.load(std::exchange(magazines[0], nullptr), 0, of.rounds());
+      slot.previous = std::exchange(magazines[1], nullptr);
+      slot.code = of.code();
     }
     leave();
   }
@@ -253,18 +260,21 @@ bool SlabHeap::equip(unsigned index) {
 
 // --- allocation ---
 
-bool SlabHeap::refill(SlabSlot& slot, unsigned index) {
-  if (slot.count != 0) return true;
+bool SlabHeap::refill(SlabThread& thread, unsigned index) {
+  SlabSlot& slot = thread.slots[index];
+  if (slot.count() != 0) return true;
   if (slot.previous_count != 0) {
-    std::swap(slot.loaded, slot.previous);
-    std::swap(slot.count, slot.previous_count);
-  } else if (SlabMagazine* full = classes_[index].exchange_empty(slot.previous)) {
-    slot.previous = std::exchange(slot.loaded, full);
-    slot.count = full->count;
-  } else {
-    slot.count = classes_[index].take(slot.loaded->objects.data(), slot.capacity);
+    slot.swap();
+    return true;
   }
-  return slot.count != 0;
+  if (SlabMagazine* full = classes_[index].exchange_empty(slot.previous)) {
+    slot.previous = slot.loaded();
+    slot.load(full, full->count, slot.capacity());
+  } else {
+    slot.top += classes_[index].take(slot.begin, slot.capacity());
+  }
+  thread.until_sample -= std::min(thread.until_sample, slot.count());
+  return slot.count() != 0;
 }
 
 // Null: all that there is, is in use.
@@ -273,8 +283,8 @@ char* SlabHeap::take_once(unsigned index) {
     SlabThread* thread = enter();
     if (thread == nullptr) break;
     SlabSlot& slot = thread->slots[index];
-    const bool has_magazines = slot.capacity != 0;
-    char* at = has_magazines && refill(slot, index) ? slot.loaded->objects[--slot.count] : nullptr;
+    const bool has_magazines = slot.has_magazines();
+    char* at = has_magazines && refill(*thread, index) ? *--slot.top : nullptr;
     leave();
     if (has_magazines) return at;
     if (equipped || !equip(index)) break;
@@ -331,6 +341,7 @@ char* SlabHeap::take_new_block(unsigned index) {
 // The loaded magazine is full.
 void SlabHeap::make_room(SlabSlot& slot, unsigned index) {
   if (slot.previous_count != 0) {
+    check_places(index, slot.previous->objects.data(), slot.previous_count);
     slot.previous->count = slot.previous_count;
     if (SlabMagazine* empty = classes_[index].exchange_full(slot.previous)) {
       slot.previous = empty;
@@ -339,8 +350,7 @@ void SlabHeap::make_room(SlabSlot& slot, unsigned index) {
     }
     slot.previous_count = 0;
   }
-  std::swap(slot.loaded, slot.previous);
-  std::swap(slot.count, slot.previous_count);
+  slot.swap();
 }
 
 // Into the thread's magazine. False: it has none.
@@ -350,20 +360,20 @@ bool SlabHeap::put(unsigned index, char* at) {
     SlabThread* thread = enter();
     if (thread == nullptr) return false;
     SlabSlot& slot = thread->slots[index];
-    if (slot.capacity == 0) {
+    if (!slot.has_magazines()) {
       leave();
       if (std::exchange(equipped, true) || !equip(index)) return false;
       continue;
     }
-    if (slot.count == slot.capacity) {
-      if (slot.previous_count == slot.capacity && !std::exchange(asked, true) && of.wants_empty(slot.capacity)) {
+    if (slot.top == slot.end) {
+      if (slot.previous_count != 0 && !std::exchange(asked, true) && of.wants_empty(slot.capacity())) {
         leave();
         if (SlabMagazine* empty = make_magazine()) of.add_empty(empty);
         continue;
       }
       make_room(slot, index);
     }
-    slot.loaded->objects[slot.count++] = at;
+    *slot.top++ = at;
     leave();
     return true;
   }
@@ -377,11 +387,19 @@ bool SlabHeap::is_free(const char* at) const {
 #endif
 }
 
+// Before other threads can get them.
+void SlabHeap::check_places(unsigned index, char* const* objects, unsigned count) const {
+  const std::uint8_t code = classes_[index].code();
+  for (unsigned i = 0; i < count; ++i) {
+    const std::size_t unit = shared_.unit_of(objects[i]);
+    PLIMSOLL_CHECK(unit < unit_count_);                                           // else not of this allocator
+    PLIMSOLL_CHECK(shared_.units[unit].load(std::memory_order_relaxed) == code);  // else of another class
+    PLIMSOLL_CHECK(reinterpret_cast<std::uintptr_t>(objects[i]) % SlabClasses::granule == 0);
+  }
+}
+
 void SlabHeap::take_back(unsigned index, char* at) {
-  const std::size_t unit = shared_.unit_of(at);
-  PLIMSOLL_CHECK(unit < unit_count_);                                                              // else not of this allocator
-  PLIMSOLL_CHECK(shared_.units[unit].load(std::memory_order_relaxed) == classes_[index].code());  // else of another class
-  PLIMSOLL_CHECK(reinterpret_cast<std::uintptr_t>(at) % SlabClasses::granule == 0);
+  check_places(index, &at, 1);
   PLIMSOLL_CHECK(!is_free(at));  // else given back twice
   PLIMSOLL_DCHECK(classes_[index].is_object(at));
   shared_.mark.put(at);
@@ -422,16 +440,13 @@ bool SlabHeap::prefill(unsigned index, unsigned objects) {
     SlabThread* thread = enter();
     if (thread == nullptr) return false;
     SlabSlot& slot = thread->slots[index];
-    if (slot.capacity != 0) {
-      if (slot.previous_count > slot.count) {
-        std::swap(slot.loaded, slot.previous);
-        std::swap(slot.count, slot.previous_count);
-      }
-      slot.count += of.take(slot.loaded->objects.data() + slot.count, slot.capacity - slot.count);
+    const bool has_magazines = slot.has_magazines();
+    if (has_magazines) {
+      if (slot.previous_count > slot.count()) slot.swap();
+      slot.top += of.take(slot.top, slot.capacity() - slot.count());
     }
-    const bool enough = slot.count >= objects && slot.capacity != 0;
+    const bool enough = has_magazines && slot.count() >= objects;
     if (enough) ++thread->pinned;
-    const bool has_magazines = slot.capacity != 0;
     leave();
     if (enough) return true;
     if (!has_magazines ? equip(index) : add_object(index)) continue;
@@ -447,6 +462,14 @@ bool SlabHeap::add_object(unsigned index) {
   if (at == nullptr) return false;
   take_back(index, at);
   return put(index, at);
+}
+
+void SlabHeap::sample_next() {
+  const MutexLock lock(threads_mutex_);
+  const bool barrier = stop_threads();
+  for (SlabThread* thread = threads_; thread != nullptr; thread = thread->next) {
+    if (thread->owner != 0 && is_stopped(*thread, barrier)) thread->until_sample = 0;
+  }
 }
 
 void SlabHeap::unpin() {

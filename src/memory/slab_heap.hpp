@@ -1,9 +1,9 @@
-// Behind SlabAllocator: the classes, the magazines of all threads, the sampled guards, and compaction. Owns everything that was taken
-// from the pool; lives in a mapping of its own.
+// Behind SlabAllocator: the classes, the magazines of all threads, the sampled guards, and compaction. Owns everything that was
+// taken from the pool; lives in a mapping of its own.
 //
 // Mutexes, all of rank `memory`, in this order: the list of heaps (slab_thread.cpp), threads_mutex_, a class's, the pool's. While a
-// thread is inside its entry it takes classes' mutexes and the pool's only, and asks nobody for memory, so that whoever waits for it
-// waits for instructions only.
+// thread is inside its entry it takes classes' mutexes and the pool's only, and asks nobody for memory, so that whoever waits for
+// it waits for instructions only.
 #pragma once
 
 #include <array>
@@ -25,16 +25,15 @@ class SlabHeap final : private SlabThreads {
   std::size_t trim(std::size_t bytes);
   bool prefill(unsigned index, unsigned objects);
   void unpin();
+  void sample_next();
   unsigned make_movable(std::size_t bytes, SlabRelocate relocate, void* context);
   std::size_t compact(std::size_t objects);
   bool is_free(const char* at) const;
   SlabStatistics statistics();
   void report(void (*sink)(void* context, const SlabLeak& leak), void* context);
 
-  std::uint64_t id() const { return id_; }
-  unsigned entry() const { return static_cast<unsigned>(id_ % slab_entries_max); }
+  unsigned entry() const { return number(); }
   const SlabShared& shared() const { return shared_; }
-  std::size_t unit_count() const { return unit_count_; }
 
  private:
   struct Movable {
@@ -53,6 +52,7 @@ class SlabHeap final : private SlabThreads {
   SlabHeap(BlockPool& pool, const SlabOptions& options, Mapping units, Mapping ranking, Mapping guards);
   ~SlabHeap() override = default;
   void thread_ends(std::uint64_t thread) override;
+  void forget_threads() override;
 
   // The thread's magazines; null: it has none. Between enter and leave they are its own.
   SlabThread* enter();
@@ -61,13 +61,14 @@ class SlabHeap final : private SlabThreads {
   SlabThread* find_thread(std::uint64_t thread) PLIMSOLL_REQUIRES(threads_mutex_);
   bool equip(unsigned index);
   char* take_once(unsigned index);
-  bool refill(SlabSlot& slot, unsigned index);
+  bool refill(SlabThread& thread, unsigned index);
   void make_room(SlabSlot& slot, unsigned index);
   bool put(unsigned index, char* at);
   char* take_new_block(unsigned index);
   bool add_object(unsigned index);
   bool sample_is_due();
   char* hand_out(char* at, std::size_t bytes);
+  void check_places(unsigned index, char* const* objects, unsigned count) const;
   void take_back(unsigned index, char* at);
   void give_to_slabs(unsigned index, char* const* objects, unsigned count);
 
@@ -95,7 +96,6 @@ class SlabHeap final : private SlabThreads {
 
   BlockPool& pool_;
   const SlabOptions options_;
-  const std::uint64_t id_;
   const std::size_t thread_bytes_max_;
   Mapping self_;
   Mapping units_;    // SlabShared::units

@@ -1,7 +1,7 @@
-// The mark that a free object of the slab allocator carries in its first word: its own address, scrambled with a key of the allocator.
-// An object that is given back with its mark on is given back twice; one that is handed out without it was written to while it was
-// free. Both are noticed at once, in every build, for the price of one word in a line that is about to be used anyway. (Why not a
-// bit in the slab: threads that share a slab would share the line.)
+// The mark that a free object of the slab allocator carries in its first word: its own address, scrambled with a key of the
+// allocator. An object that is given back with its mark on is given back twice; one that is handed out without it was written to
+// while it was free. Both are noticed at once, in every build, for the price of one word in a line that is about to be used anyway.
+// (Why not a bit in the slab: threads that share a slab would share the line.)
 #pragma once
 
 #include <cstdint>

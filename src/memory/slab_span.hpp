@@ -1,6 +1,6 @@
-// One slab: a span of 64 or 256 KiB that begins with this header and holds objects of one class. Owns the bitmap of the objects that
-// are in it; all others are out: with an owner, in a thread's magazine or in the depot. Objects themselves are not touched, so that
-// their marks stay. Latches nothing: SlabClass, its only user, does.
+// One slab: a span of 64 or 256 KiB that begins with this header and holds objects of one class. Owns the bitmap of the objects
+// that are in it; all others are out: with an owner, in a thread's magazine or in the depot. Objects themselves are not touched, so
+// that their marks stay. Latches nothing: SlabClass, its only user, does.
 //
 // Invariants: a set bit is an object in the slab; out() = capacity - number of set bits.
 #pragma once

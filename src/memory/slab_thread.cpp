@@ -14,6 +14,7 @@ namespace {
 struct Enlisted {
   Mutex mutex{LatchRank::memory};
   SlabThreads* first PLIMSOLL_GUARDED_BY(mutex) = nullptr;
+  std::array<bool, slab_entries_max> numbers PLIMSOLL_GUARDED_BY(mutex){};  // that are in use
 };
 
 // Never destroyed: threads may end after static objects are gone.
@@ -21,11 +22,6 @@ Enlisted& enlisted() {
   alignas(Enlisted) static char memory[sizeof(Enlisted)];
   static Enlisted* const all = new (memory) Enlisted;
   return *all;
-}
-
-std::uint64_t next_number() {
-  static std::atomic<std::uint64_t> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 constinit thread_local std::uint64_t this_thread = 0;
@@ -47,6 +43,9 @@ void SlabThreads::enlist() {
   const MutexLock lock(all.mutex);
   next_ = all.first;
   all.first = this;
+  number_ = 0;
+  while (number_ < slab_entries_max && all.numbers[number_]) ++number_;
+  if (number_ < slab_entries_max) all.numbers[number_] = true;
 }
 
 void SlabThreads::delist() {
@@ -58,6 +57,8 @@ void SlabThreads::delist() {
     at = &(*at)->next_;
   }
   *at = next_;
+  forget_threads();
+  if (number_ < slab_entries_max) all.numbers[number_] = false;
 }
 
 std::uint64_t slab_thread_id() {
@@ -65,12 +66,11 @@ std::uint64_t slab_thread_id() {
   if (this_thread == 0) {
     thread_local const SlabThreadEnd end;
     static_cast<void>(&end);
-    this_thread = next_number();
+    static std::atomic<std::uint64_t> last{0};
+    this_thread = last.fetch_add(1, std::memory_order_relaxed) + 1;
   }
   return this_thread;
 }
-
-std::uint64_t slab_heap_id() { return next_number(); }
 
 bool slab_barrier() {
   static const bool registered = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
