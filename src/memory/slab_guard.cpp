@@ -22,7 +22,9 @@ Result<Mapping> SlabGuards::map(PageProvider& provider, Account account, std::si
   return provider.map(account, (2 * places + 1) * page_bytes);
 }
 
-SlabGuards::SlabGuards(Mapping memory) : memory_(std::move(memory)), places_((memory_.bytes() / page_bytes - 1) / 2) {
+SlabGuards::SlabGuards(Mapping memory) : memory_(std::move(memory)) {
+  if (!memory_) return;
+  places_ = (memory_.bytes() / page_bytes - 1) / 2;
   PLIMSOLL_CHECK(places_ != 0 && places_ <= places_max);
   PageProvider::protect(memory_.data(), memory_.bytes());
 }

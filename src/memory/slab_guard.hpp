@@ -44,7 +44,7 @@ class SlabGuards {
 
   static Result<Mapping> map(PageProvider& provider, Account account, std::size_t places);
   SlabGuards() = default;
-  explicit SlabGuards(Mapping memory);
+  explicit SlabGuards(Mapping memory);  // of map(); an empty one: no places
   SlabGuards(SlabGuards&&) = delete;
   explicit operator bool() const { return places_ != 0; }
 
