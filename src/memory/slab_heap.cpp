@@ -379,13 +379,7 @@ bool SlabHeap::put(unsigned index, char* at) {
   }
 }
 
-bool SlabHeap::is_free(const char* at) const {
-#ifdef PLIMSOLL_ASAN
-  return __asan_address_is_poisoned(at) != 0;
-#else
-  return shared_.mark.is_on(at);
-#endif
-}
+bool SlabHeap::is_free(const char* at) const { return shared_.mark.is_on(at); }
 
 // Before other threads can get them.
 void SlabHeap::check_places(unsigned index, char* const* objects, unsigned count) const {
