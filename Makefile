@@ -19,7 +19,7 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize mutants lint format docs bench bench-limits models \
+.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize mutants lint format docs bench bench-limits bench-allocators models \
   stress-long crash-long fuzz-long install clean
 
 help: ## list the targets
@@ -76,6 +76,9 @@ bench: build-release ## the workloads, one JSON object a line; WORKLOADS="transf
 
 bench-limits: build-release ## how the memory bound holds as data, budget and threads grow
 	@build/release/bench/limits
+
+bench-allocators: build-release ## the slab allocator against glibc, jemalloc, mimalloc and std::pmr
+	@build/release/bench/allocators
 
 docs: build-release ## write the generated pages of docs/
 	@build/release/tests/docs/metrics_page >docs/metrics.md

@@ -7,6 +7,7 @@ packages=(
   libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev liburing-dev       # libraries
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev jq             # tests, micro benchmarks
   liblmdb-dev librocksdb-dev libdb5.3-dev libwiredtiger-dev                   # the peers of the benchmarks
+  libjemalloc2 libmimalloc2.0                                                 # and of the allocator's
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev                   # lint, the second compiler
   wordnet-base unicode-data                                                   # real data for the main job
 )

@@ -56,7 +56,21 @@ ordered_json to_json(const MemoryPressure& pressure) {
           {"events", events}};
 }
 
-ordered_json to_json(const Statistics& statistics, const RecoveryReport& recovery) {
+ordered_json to_json(const std::vector<ContextInfo>& contexts) {
+  ordered_json all = ordered_json::array();
+  for (const ContextInfo& context : contexts)
+    all.push_back({{"label", context.label},
+                   {"owner", context.owner.value},
+                   {"bytes", context.bytes},
+                   {"live_bytes", context.live_bytes},
+                   {"peak_bytes", context.peak_bytes},
+                   {"children", context.children},
+                   {"age_ms", context.age_ms},
+                   {"resting", context.resting}});
+  return all;
+}
+
+ordered_json to_json(const Statistics& statistics, const std::vector<ContextInfo>& contexts, const RecoveryReport& recovery) {
   ordered_json accounts = ordered_json::object();
   for (const AccountStats& account : statistics.accounts) {
     accounts[account.name] = {{"parent", account.parent},
@@ -69,6 +83,7 @@ ordered_json to_json(const Statistics& statistics, const RecoveryReport& recover
           {"memory_used", statistics.memory_used},
           {"accounts", accounts},
           {"pressure", to_json(statistics.pressure)},
+          {"contexts", to_json(contexts)},
           {"counters", to_json(statistics.counters)},
           {"gauges", to_json(statistics.gauges)},
           {"recovery",
@@ -118,6 +133,15 @@ void show_pressure(const MemoryPressure& pressure, Output& output) {
   }
 }
 
+void show_contexts(const std::vector<ContextInfo>& contexts, Output& output) {
+  TextTable table({{"context"}, {"transaction", right}, {"bytes", right}, {"peak", right}, {"children", right}, {"age ms", right}});
+  for (const ContextInfo& context : contexts)
+    table.add({std::string(context.label), fmt::format("{}", context.owner.value), render_size(context.bytes),
+               render_size(context.peak_bytes), fmt::format("{}", context.children), fmt::format("{}", context.age_ms)});
+  output.write("\n");
+  output.write(table.render(output.terminal()));
+}
+
 void show_values(std::string_view title, const std::vector<NamedValue>& values, Output& output) {
   TextTable table({{title}, {"value", right}, {"unit"}, {"meaning"}});
   for (const NamedValue& value : values) {
@@ -144,11 +168,13 @@ Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output)
   PLIMSOLL_ASSIGN(auto db, store.open());
   const Statistics statistics = db.statistics();
   const RecoveryReport recovery = db.recovery_report();
+  const std::vector<ContextInfo> contexts = db.memory_contexts();
   if (output.json()) {
-    output.object(to_json(statistics, recovery));
+    output.object(to_json(statistics, contexts, recovery));
   } else if (memory_only) {
     show_accounts(statistics, output);
     show_pressure(statistics.pressure, output);
+    show_contexts(contexts, output);
   } else {
     show_accounts(statistics, output);
     show_values("counter", statistics.counters, output);

@@ -54,6 +54,9 @@ struct Options {
   bool create_if_missing = true;
   bool error_if_exists = false;
   IoBackend io_backend = IoBackend::automatic;
+  // The limit is lowered while the container (cgroup v2 or v1), or the machine, has less room than that: to what the store uses and
+  // four fifths of what can still be had; never above memory_budget, never below 16 MiB. Looked at once a second.
+  bool follow_container_limit = false;
   std::uint32_t max_transactions = 4096;   // 1 .. 131,072; a slot is charged to the budget
   std::size_t log_bytes_max = 0;           // log kept on disk; at least 4 segments; 0: budget / 4, 128 MiB .. 1 GiB
   std::size_t log_segment_bytes = 16_MiB;  // a power of two, 64 KiB .. 1 GiB; fixed at creation

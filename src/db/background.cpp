@@ -70,9 +70,31 @@ void Store::tell_of_pressure() {
   });
 }
 
+// What the container or the machine has left, as a level, and, if asked for, as a limit.
+void Store::watch_system() {
+  constexpr std::uint64_t every_ns = 1'000'000'000;
+  const std::uint64_t now = time_->monotonic_ns();
+  if (!sampler_ || now < next_sample_ns_.load(std::memory_order_relaxed)) return;
+  next_sample_ns_.store(now + every_ns, std::memory_order_relaxed);
+  const io::MemorySample sample = sampler_->sample();
+  const std::uint64_t left = sample.available_bytes.value_or(~std::uint64_t{0}), all = sample.limit_bytes.value_or(0);
+  const double waiting = sample.psi_some_avg10.value_or(0);
+  PressureLevel level = PressureLevel::normal;
+  if (left < all / 20 || waiting >= 10) level = PressureLevel::warning;
+  if (left < all / 50 || waiting >= 40) level = PressureLevel::critical;
+  budget_->pressure().set_level_of_system(level);
+  if (!options_.follow_container_limit || !sample.available_bytes) return;
+  const std::uint64_t most = options_.memory_budget, used = budget_->used(), limit = budget_->limit();
+  const std::uint64_t room = std::clamp<std::uint64_t>(used + left / 5 * 4, memory::MemoryBudget::least_bytes, most);
+  if (room >= limit && room < limit + most / 50 && room != most) return;  // it moves all the time
+  if (auto moved = budget_->set_limit(room); !moved)
+    events_->add(EventKind::pressure, "the container has no room for {} bytes: {}", limit, moved.error().details());
+}
+
 bool Store::keep_house() {
   const memory::ReserveScope background;
   tell_of_damage();
+  watch_system();
   tell_of_pressure();
   bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
   move_window();

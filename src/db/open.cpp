@@ -144,6 +144,11 @@ Result<void> Store::take_environment() {
     if (!own_files_) own_files_ = io::make_plain_file_system();
     files_ = own_files_.get();
   }
+  if (options_.environment == nullptr) {
+    sampler_.emplace("/");
+  } else if (options_.environment->memory_root != nullptr) {
+    sampler_.emplace(options_.environment->memory_root);
+  }
   events_ = std::make_unique<Events>(*time_, options_.events);
   clock_ = std::make_unique<HybridClock>(*time_);
   return {};
@@ -185,6 +190,8 @@ Result<void> Store::open_memory() {
   budget_->set_floor(memory::Account::large_objects, mib / 2);
   budget_->set_reserve(std::max(chunk, std::min(options_.memory_budget / 128, 8 * mib)));
   PLIMSOLL_ASSIGN(blocks_, memory::BlockPool::make(*provider_));
+  PLIMSOLL_ASSIGN(slab_, memory::SlabAllocator::make(*blocks_, {.label = "contexts", .time = &budget_->time()}));
+  slab_reclaimer_.emplace(*slab_);
   return {};
 }
 
@@ -359,7 +366,7 @@ Result<void> Store::start_incarnation() {
 }
 
 Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t slots) {
-  contexts_.emplace(*blocks_, budget_->pressure(), *time_);
+  contexts_.emplace(*slab_, budget_->pressure(), *time_);
   PLIMSOLL_ASSIGN(registry_, registry::Registry::make(*provider_, metrics_, *clock_, *time_, slots, next_sequence));
   trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
   PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *version_file_, *provider_, *log_, metrics_, super_.incarnation));

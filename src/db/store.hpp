@@ -16,6 +16,8 @@
 #include "db/catalogue.hpp"
 #include "db/environment.hpp"
 #include "db/events.hpp"
+#include "io/memory_sampler.hpp"
+#include "memory/slab.hpp"
 #include "plimsoll/database.hpp"
 #include "recovery/analysis.hpp"
 #include "recovery/checkpoint.hpp"
@@ -106,6 +108,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   void move_window();
   void tell_of_damage();
   void tell_of_pressure();
+  void watch_system();
 
   const std::string path_;
   const Home home_;
@@ -124,8 +127,12 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<Events> events_;
   std::unique_ptr<memory::MemoryBudget> budget_;
   std::unique_ptr<memory::PageProvider> provider_;
+  std::optional<io::MemorySampler> sampler_;
+  std::atomic<std::uint64_t> next_sample_ns_{0};
   std::unique_ptr<io::FileSystem> own_files_;
   std::optional<memory::BlockPool> blocks_;
+  std::optional<memory::SlabAllocator> slab_;
+  std::optional<memory::SlabReclaimer> slab_reclaimer_;
   std::optional<memory::ContextSet> contexts_;
   std::unique_ptr<HybridClock> clock_;
   std::unique_ptr<io::File> data_, doublewrite_, version_file_;

@@ -20,12 +20,6 @@ namespace {
 
 static_assert(BlockPool::block_bytes_max == Buddy::block_bytes_max && BlockPool::block_bytes_min == Buddy::unit_bytes);
 
-// A mapped block ends with the Mapping that owns it.
-constexpr std::size_t footer_bytes = 64;
-static_assert(sizeof(Mapping) <= footer_bytes);
-
-Mapping* footer_of(char* block, std::size_t got) { return static_cast<Mapping*>(static_cast<void*>(block + got)); }
-
 }  // namespace
 
 // Lives in a mapping of its own. A chunk is idle (no memory; its number is in idle_), in use (its blocks are in the buddy lists),
@@ -33,8 +27,10 @@ Mapping* footer_of(char* block, std::size_t got) { return static_cast<Mapping*>(
 struct BlockPool::Impl final : public Reclaimer {
   static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 
-  Impl(PageProvider& page_provider, ChunkArena chunk_arena, Mapping table, Mapping free_units, Mapping idle_stack)
+  Impl(PageProvider& page_provider, const ExtentOptions& extent_options, ChunkArena chunk_arena, Mapping table, Mapping free_units,
+       Mapping idle_stack)
       : provider(page_provider),
+        extents(page_provider, Account::contexts, extent_options),
         arena(std::move(chunk_arena)),
         buddy(arena.chunk(0), arena.chunk_bytes(), arena.chunks(), std::move(table), std::move(free_units)),
         idle(std::move(idle_stack)) {
@@ -43,7 +39,6 @@ struct BlockPool::Impl final : public Reclaimer {
 
   char* try_take_carved(unsigned order);
   char* take_carved(unsigned order);
-  char* take_mapped(std::size_t bytes, std::size_t& got);
   void give_carved(char* block, unsigned order);
   std::size_t reclaim(std::size_t bytes) override;
   std::size_t reclaimable() const override { return spare_count.load(std::memory_order_relaxed) * arena.chunk_bytes(); }
@@ -55,13 +50,15 @@ struct BlockPool::Impl final : public Reclaimer {
   std::size_t retire_spare();
   enum class Keep : std::uint8_t { floor, nothing };
   std::size_t give_spares(std::size_t bytes, Keep keep);
+  std::size_t give(std::size_t bytes, Keep keep);
   bool below_floor() const;
   void push_idle(std::size_t chunk) PLIMSOLL_REQUIRES(mutex);
   void give_back(std::size_t chunk);
 
   PageProvider& provider;
+  ExtentCache extents;
   Mapping self{};  // holds this object
-  std::atomic<std::size_t> live{0};
+  std::atomic<std::size_t> live{0}, returned{0};
   mutable Mutex mutex{LatchRank::memory};
   ChunkArena arena;
   Buddy buddy PLIMSOLL_GUARDED_BY(mutex);
@@ -98,7 +95,7 @@ void BlockPool::Impl::drop_spare(std::size_t chunk) {
 std::size_t BlockPool::Impl::retire_if_empty(std::size_t chunk) {
   const auto end = spares.begin() + spare_count;
   if (!buddy.empty(chunk) || std::find(spares.begin(), end, chunk) != end) return none;
-  if (spare_count == 0 || (spare_count < spares.size() && below_floor())) {
+  if (!buddy.withheld(chunk) && (spare_count == 0 || (spare_count < spares.size() && below_floor()))) {
     spares[spare_count++] = chunk;
     buddy.use_chunk_last(chunk);
     return none;
@@ -119,6 +116,7 @@ std::size_t BlockPool::Impl::retire_spare() {
 void BlockPool::Impl::give_back(std::size_t chunk) {
   if (chunk == none) return;
   arena.decommit(chunk);
+  returned.fetch_add(arena.chunk_bytes(), std::memory_order_relaxed);
   const MutexLock lock(mutex);
   push_idle(chunk);
 }
@@ -172,17 +170,6 @@ void BlockPool::Impl::give_carved(char* block, unsigned order) {
   provider.budget().pressure().freed(Buddy::unit_bytes << order);
 }
 
-char* BlockPool::Impl::take_mapped(std::size_t bytes, std::size_t& got) {
-  if (bytes > provider.budget().limit()) return nullptr;
-  auto mapping = provider.map(Account::contexts, bytes + footer_bytes);
-  if (!mapping) return nullptr;
-  char* block = mapping->data();
-  got = mapping->bytes() - footer_bytes;
-  new (footer_of(block, got)) Mapping(std::move(*mapping));
-  poison(block + got, footer_bytes);
-  return block;
-}
-
 std::size_t BlockPool::Impl::give_spares(std::size_t bytes, Keep keep) {
   std::size_t given = 0;
   while (given < bytes && !(keep == Keep::floor && below_floor())) {
@@ -194,10 +181,20 @@ std::size_t BlockPool::Impl::give_spares(std::size_t bytes, Keep keep) {
   return given;
 }
 
+std::size_t BlockPool::Impl::give(std::size_t bytes, Keep keep) {
+  const std::size_t of_extents = extents.trim(bytes);
+  returned.fetch_add(of_extents, std::memory_order_relaxed);
+  return of_extents >= bytes ? of_extents : of_extents + give_spares(bytes - of_extents, keep);
+}
+
 // What lies below the floor would be of no use to others.
-std::size_t BlockPool::Impl::reclaim(std::size_t bytes) { return give_spares(bytes, Keep::floor); }
+std::size_t BlockPool::Impl::reclaim(std::size_t bytes) { return give(bytes, Keep::floor); }
 
 Result<BlockPool> BlockPool::make(PageProvider& provider) {
+  return make(provider, {.cached_bytes_max = provider.budget().limit() / 20});
+}
+
+Result<BlockPool> BlockPool::make(PageProvider& provider, const ExtentOptions& extents) {
   constexpr Account account = Account::contexts;
   const std::size_t chunk_bytes = provider.chunk_bytes();
   const std::size_t chunks = provider.budget().limit() / chunk_bytes;
@@ -207,7 +204,8 @@ Result<BlockPool> BlockPool::make(PageProvider& provider) {
   PLIMSOLL_ASSIGN(Mapping free_units, provider.map(account, chunks * sizeof(std::uint16_t)));
   PLIMSOLL_ASSIGN(Mapping idle, provider.map(account, chunks * sizeof(std::uint32_t)));
   PLIMSOLL_ASSIGN(ChunkArena arena, provider.reserve(account, chunk_bytes, chunks));
-  Impl* impl = new (self.data()) Impl(provider, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
+  Impl* impl =
+      new (self.data()) Impl(provider, extents, std::move(arena), std::move(table), std::move(free_units), std::move(idle));
   impl->self = std::move(self);
   provider.budget().pressure().add(Rung::caches, account, *impl);
   return BlockPool(impl);
@@ -237,9 +235,7 @@ void BlockPool::close() {
 
 std::size_t BlockPool::block_bytes(std::size_t bytes) {
   PLIMSOLL_DCHECK(bytes < std::numeric_limits<std::size_t>::max() / 2);
-  if (bytes <= block_bytes_max) return Buddy::bytes_of(Buddy::order_of(bytes));
-  constexpr std::size_t page = PageProvider::page_bytes;
-  return (bytes + footer_bytes + page - 1) / page * page - footer_bytes;
+  return bytes <= block_bytes_max ? Buddy::bytes_of(Buddy::order_of(bytes)) : ExtentCache::extent_bytes(bytes);
 }
 
 char* BlockPool::take(std::size_t bytes, std::size_t& got) {
@@ -248,7 +244,18 @@ char* BlockPool::take(std::size_t bytes, std::size_t& got) {
     got = block_bytes(bytes);
     block = impl_->take_carved(Buddy::order_of(bytes));
   } else {
-    block = impl_->take_mapped(bytes, got);
+    block = impl_->extents.take(bytes, got);
+  }
+  if (block != nullptr) impl_->live.fetch_add(got, std::memory_order_relaxed);
+  return block;
+}
+
+char* BlockPool::take_resident(std::size_t bytes, std::size_t& got) {
+  got = block_bytes(bytes);
+  char* block = nullptr;
+  {
+    const MutexLock lock(impl_->mutex);
+    block = impl_->take_from_lists(Buddy::order_of(bytes));
   }
   if (block != nullptr) impl_->live.fetch_add(got, std::memory_order_relaxed);
   return block;
@@ -258,21 +265,39 @@ void BlockPool::give(char* block, std::size_t got) {
   PLIMSOLL_CHECK(block != nullptr);
   [[maybe_unused]] const std::size_t live = impl_->live.fetch_sub(got, std::memory_order_relaxed);
   PLIMSOLL_DCHECK(got <= live);
-  if (got <= block_bytes_max) {
-    PLIMSOLL_CHECK(got == block_bytes(got));
-    impl_->give_carved(block, Buddy::order_of(got));
-    return;
-  }
-  unpoison(block, got + footer_bytes);
-  Mapping mapping = std::move(*footer_of(block, got));
-  PLIMSOLL_CHECK(mapping.data() == block && mapping.bytes() == got + footer_bytes);  // else overrun, or another block's size
+  if (got > block_bytes_max) return impl_->extents.give(block, got);
+  PLIMSOLL_CHECK(got == block_bytes(got));
+  impl_->give_carved(block, Buddy::order_of(got));
 }
 
 std::size_t BlockPool::live_bytes() const { return impl_->live.load(std::memory_order_relaxed); }
-std::size_t BlockPool::give_back(std::size_t bytes) { return impl_->reclaim(bytes); }
-
 PressureManager& BlockPool::pressure() const { return impl_->provider.budget().pressure(); }
+std::size_t BlockPool::returned_bytes() const { return impl_->returned.load(std::memory_order_relaxed); }
 
-std::size_t BlockPool::trim() { return impl_->give_spares(std::numeric_limits<std::size_t>::max(), Impl::Keep::nothing); }
+std::size_t BlockPool::trim(std::size_t bytes) {
+  return impl_->give(bytes, bytes == std::numeric_limits<std::size_t>::max() ? Impl::Keep::nothing : Impl::Keep::floor);
+}
+
+PageProvider& BlockPool::provider() const { return impl_->provider; }
+char* BlockPool::base() const { return impl_->arena.chunk(0); }
+std::size_t BlockPool::chunks() const { return impl_->arena.chunks(); }
+std::size_t BlockPool::chunk_bytes() const { return impl_->arena.chunk_bytes(); }
+
+std::size_t BlockPool::free_bytes(std::size_t chunk) const {
+  const MutexLock lock(impl_->mutex);
+  return impl_->buddy.free_bytes(chunk);
+}
+
+bool BlockPool::withhold(std::size_t chunk) {
+  const MutexLock lock(impl_->mutex);
+  if (!impl_->buddy.in_use(chunk) || impl_->buddy.empty(chunk)) return false;
+  impl_->buddy.withhold(chunk);
+  return true;
+}
+
+void BlockPool::restore(std::size_t chunk) {
+  const MutexLock lock(impl_->mutex);
+  impl_->buddy.restore(chunk);
+}
 
 }  // namespace plimsoll::memory

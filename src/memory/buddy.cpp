@@ -15,7 +15,9 @@ namespace {
 constexpr std::uint8_t free_block = 0x40, taken_block = 0x80;
 constexpr std::uint8_t entry(std::uint8_t state, unsigned order) { return static_cast<std::uint8_t>(state | order); }
 
-static_assert(Buddy::block_bytes_max == 256u << 10);
+constexpr unsigned order_mask = 0x07;
+
+static_assert(Buddy::block_bytes_max == 256u << 10 && Buddy::order_max <= order_mask);
 static_assert((free_block & Buddy::order_max) == 0 && (taken_block & Buddy::order_max) == 0);
 
 }  // namespace
@@ -78,7 +80,11 @@ void Buddy::add_chunk(std::size_t chunk) {
 void Buddy::remove_chunk(std::size_t chunk) {
   PLIMSOLL_CHECK(empty(chunk));
   const std::size_t first = chunk * units_per_chunk_;
-  for (std::size_t i = 0; i < units_per_chunk_; i += 1u << order_max) drop_free(first + i, order_max);
+  if (chunk == withheld_) {
+    withheld_ = std::numeric_limits<std::size_t>::max();
+  } else {
+    for (std::size_t i = 0; i < units_per_chunk_; i += 1u << order_max) drop_free(first + i, order_max);
+  }
   unpoison(link_of(first), units_per_chunk_ * unit_bytes);
   free_units()[chunk] = 0;
 }
@@ -114,13 +120,21 @@ char* Buddy::take(unsigned order) {
 
 void Buddy::give(char* block, unsigned order) {
   PLIMSOLL_CHECK(owns(block) && static_cast<std::size_t>(block - base_) % unit_bytes == 0);
-  std::size_t unit = unit_of(block);
+  const std::size_t unit = unit_of(block);
   PLIMSOLL_CHECK(table()[unit] == entry(taken_block, order));
   const std::size_t chunk = chunk_of(block);
   table()[unit] = 0;
   std::uint16_t& free = free_units()[chunk];
   free = static_cast<std::uint16_t>(free + (1u << order));
   PLIMSOLL_CHECK(free <= units_per_chunk_);
+  if (chunk == withheld_) {
+    poison(block, bytes_of(order));
+  } else {
+    put_merged(unit, order);
+  }
+}
+
+void Buddy::put_merged(std::size_t unit, unsigned order) {
   // Chunks begin at multiples of the largest block, so that a buddy's number differs in one bit.
   while (order < order_max) {
     const std::size_t buddy = unit ^ (std::size_t{1} << order);
@@ -131,6 +145,33 @@ void Buddy::give(char* block, unsigned order) {
   }
   unpoison(link_of(unit), sizeof(Link));
   put_free(unit, order);
+}
+
+void Buddy::withhold(std::size_t chunk) {
+  PLIMSOLL_CHECK(withheld_ == std::numeric_limits<std::size_t>::max());
+  const std::size_t first = chunk * units_per_chunk_;
+  for (std::size_t unit = first; unit < first + units_per_chunk_;) {
+    const std::uint8_t state = table()[unit];
+    PLIMSOLL_CHECK(state != 0);  // the blocks of an added chunk cover it
+    const unsigned order = state & order_mask;
+    if ((state & free_block) != 0) {
+      drop_free(unit, order);
+      poison(link_of(unit), sizeof(Link));
+    }
+    unit += std::size_t{1} << order;
+  }
+  withheld_ = chunk;
+}
+
+void Buddy::restore(std::size_t chunk) {
+  if (chunk != withheld_) return;  // it was removed
+  withheld_ = std::numeric_limits<std::size_t>::max();
+  const std::size_t first = chunk * units_per_chunk_;
+  for (std::size_t unit = first; unit < first + units_per_chunk_;) {
+    const std::uint8_t state = table()[unit];
+    if (state == 0) put_merged(unit, 0);
+    unit += state == 0 ? 1 : std::size_t{1} << (state & order_mask);
+  }
 }
 
 }  // namespace plimsoll::memory

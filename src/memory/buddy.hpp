@@ -4,12 +4,14 @@
 // does.
 //
 // Invariants: a table byte is non-zero exactly where a block of an added chunk begins; no two free buddies are left unmerged; under
-// AddressSanitizer free blocks are poisoned but for their link.
+// AddressSanitizer free blocks are poisoned but for their link. The free blocks of a withheld chunk are in no list and have no
+// entry.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "memory/page_provider.hpp"
 
@@ -32,10 +34,17 @@ class Buddy {
   void add_chunk(std::size_t chunk);       // its memory is there and unused
   void remove_chunk(std::size_t chunk);    // must be empty; its memory may go
   void use_chunk_last(std::size_t chunk);  // must be empty: its blocks are taken when no other will do
-  char* take(unsigned order);              // null: no free block is large enough
+  // Nothing is taken from this chunk any more; what is given back to it stays there. One chunk at a time. Ends with restore(), or
+  // when the chunk, having become empty, is removed.
+  void withhold(std::size_t chunk);
+  void restore(std::size_t chunk);
+  bool withheld(std::size_t chunk) const { return chunk == withheld_; }
+  char* take(unsigned order);  // null: no free block is large enough
   void give(char* block, unsigned order);
   bool owns(const char* block) const { return block >= base_ && block < base_ + units_ * unit_bytes; }
+  bool in_use(std::size_t chunk) const { return table()[chunk * units_per_chunk_] != 0; }
   bool empty(std::size_t chunk) const { return free_units()[chunk] == units_per_chunk_; }
+  std::size_t free_bytes(std::size_t chunk) const { return free_units()[chunk] * unit_bytes; }
   std::size_t chunk_of(const char* block) const { return unit_of(block) / units_per_chunk_; }
 
  private:
@@ -51,9 +60,11 @@ class Buddy {
   std::uint16_t* free_units() const { return free_units_.as<std::uint16_t>(); }
   void put_free(std::size_t unit, unsigned order);
   void drop_free(std::size_t unit, unsigned order);
+  void put_merged(std::size_t unit, unsigned order);
 
   char* base_;
   std::size_t units_per_chunk_, units_;
+  std::size_t withheld_ = std::numeric_limits<std::size_t>::max();
   Mapping table_, free_units_;
   std::array<Link, order_max + 1> free_{};  // rings; the members are their heads
 };

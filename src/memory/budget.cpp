@@ -36,7 +36,7 @@ std::size_t MemoryBudget::cap_for_this_thread(Account account) const {
   const std::size_t cap = cell(account).cap.load();
   if (!is_root(account)) return cap;
   const std::size_t withheld = used(Account::withheld), withhold = withhold_.load();
-  const std::size_t kept_free = (ReserveScope::active() ? 0 : reserve_.load()) +
+  const std::size_t kept_free = (ReserveScope::active() && !moves_limit ? 0 : reserve_.load()) +
                                 (moves_limit || withhold < withheld ? 0 : withhold - withheld);
   return cap - std::min(cap, kept_free);
 }
@@ -168,7 +168,7 @@ void MemoryBudget::set_reserve(std::size_t bytes) {
 }
 
 Result<void> MemoryBudget::set_limit(std::size_t bytes) {
-  constexpr std::size_t piece_most = 2u << 20;
+  constexpr std::size_t piece_most = 8u << 20;
   const MutexLock lock(limit_mutex_);
   if (bytes < least_bytes || bytes > limit_)
     return fail(ErrorCode::invalid_argument, "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with",

@@ -35,7 +35,7 @@ Context::Use::~Use() { root_.user_.store(outer_); }
 
 // --- life ---
 
-Context::Context(BlockPool& pool, Context* parent, const char* label, const ContextOptions& options)
+Context::Context(BlockSource& pool, Context* parent, const char* label, const ContextOptions& options)
     : account_(parent == nullptr || options.cap_bytes != 0 ? this : parent->account_),
       parent_(parent),
       root_(parent == nullptr ? this : parent->root_),
@@ -47,7 +47,7 @@ Context::Context(BlockPool& pool, Context* parent, const char* label, const Cont
   PLIMSOLL_CHECK(options.keeper_bytes <= options.block_bytes_max && options.block_bytes_max <= BlockPool::block_bytes_max);
 }
 
-Context::Context(BlockPool& pool, const char* label, const ContextOptions& options) : Context(pool, nullptr, label, options) {}
+Context::Context(BlockSource& pool, const char* label, const ContextOptions& options) : Context(pool, nullptr, label, options) {}
 
 Context::Context(ContextSet& set, const char* label, const ContextOptions& options) : Context(set.pool(), nullptr, label, options) {
   set_ = &set;
@@ -317,7 +317,7 @@ void Context::give_block(Block* block) {
   give_to(pool_, block);
 }
 
-void Context::give_to(BlockPool& pool, Block* block) {
+void Context::give_to(BlockSource& pool, Block* block) {
   unpoison(block, block->bytes);
   pool.give(block->begin(), block->bytes);
 }

@@ -61,7 +61,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   static constexpr std::size_t granule = 8;
 
   // `label` must outlive the context.
-  Context(BlockPool& pool, const char* label, const ContextOptions& options = {});  // a root that no view shows
+  Context(BlockSource& pool, const char* label, const ContextOptions& options = {});  // a root that no view shows
   Context(ContextSet& set, const char* label, const ContextOptions& options = {});  // a root
   Context(Context& parent, const char* label, const ContextOptions& options = {});
   ~Context() override;
@@ -112,7 +112,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
     bool holds(const char* at) { return at >= begin() && at < end(); }
   };
 
-  Context(BlockPool& pool, Context* parent, const char* label, const ContextOptions& options);
+  Context(BlockSource& pool, Context* parent, const char* label, const ContextOptions& options);
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;  // throws std::bad_alloc, as the interface demands
   void do_deallocate(void* at, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
@@ -133,7 +133,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   std::size_t next_block_bytes() const;
   Block* add_block(std::size_t bytes);
   void give_block(Block* block);
-  static void give_to(BlockPool& pool, Block* block);
+  static void give_to(BlockSource& pool, Block* block);
   void count_blocks(std::ptrdiff_t bytes);
   void free_own(char* at, std::size_t size);
   void free_shared(char* at, std::size_t size);
@@ -168,7 +168,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   bool ended_ = false;
   std::atomic<bool> resting_{false};
   // the rest
-  BlockPool& pool_;
+  BlockSource& pool_;
   const char* const label_;
   ContextSet* set_ = nullptr;
   std::size_t cap_;

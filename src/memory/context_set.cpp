@@ -7,7 +7,7 @@
 
 namespace plimsoll::memory {
 
-ContextSet::ContextSet(BlockPool& pool, PressureManager& pressure, TimeSource& time)
+ContextSet::ContextSet(BlockSource& pool, PressureManager& pressure, TimeSource& time)
     : pool_(pool), time_(time), registration_(pressure, Rung::contexts, Account::contexts, *this) {}
 
 ContextSet::~ContextSet() {
@@ -55,7 +55,7 @@ std::size_t ContextSet::trim() {
 // What their blocks come to is discharged when a whole chunk is free.
 std::size_t ContextSet::reclaim(std::size_t bytes) {
   trim();
-  return pool_.give_back(bytes);
+  return pool_.trim(bytes);
 }
 
 std::vector<ContextInfo> ContextSet::list() const {

@@ -20,15 +20,15 @@ namespace plimsoll::memory {
 
 class ContextSet final : public Reclaimer {
  public:
-  ContextSet(BlockPool& pool, PressureManager& pressure, TimeSource& time);
+  ContextSet(BlockSource& pool, PressureManager& pressure, TimeSource& time);
   ~ContextSet() override;  // no root is left (checked)
   ContextSet(const ContextSet&) = delete;
   ContextSet& operator=(const ContextSet&) = delete;
 
-  BlockPool& pool() { return pool_; }
+  BlockSource& pool() { return pool_; }
   // The keepers of the contexts that rest go back to the pool; answers their bytes.
   std::size_t trim();
-  std::size_t reclaim(std::size_t bytes) override;  // trim(), and the pool's spare chunks
+  std::size_t reclaim(std::size_t bytes) override;  // trim(), and what the source keeps
   std::string_view obstacle() const override { return "no resting context has a block, or what they had shares its chunk"; }
   // What is in use or holds memory.
   std::vector<ContextInfo> list() const;
@@ -38,7 +38,7 @@ class ContextSet final : public Reclaimer {
   void add(Context& root);
   void remove(Context& root);
 
-  BlockPool& pool_;
+  BlockSource& pool_;
   TimeSource& time_;
   mutable Mutex mutex_{LatchRank::memory};
   Context* first_ PLIMSOLL_GUARDED_BY(mutex_) = nullptr;

@@ -15,6 +15,10 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14
 #endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102  // Linux 6.13; does not split the kernel's list of mappings, as mprotect does
+#define MADV_GUARD_REMOVE 103
+#endif
 
 namespace plimsoll::memory {
 namespace {
@@ -29,14 +33,14 @@ void unmap(char* at, std::size_t bytes) {
   PLIMSOLL_CHECK(madvise(at, bytes, MADV_DONTNEED) == 0);
 }
 
-// Null: errno says why.
-char* map_aligned(std::size_t bytes, std::size_t alignment) {
-  PLIMSOLL_DCHECK(bytes % page_bytes == 0 && alignment % page_bytes == 0);
+// What follows the first `lead` bytes is aligned. Null: errno says why.
+char* map_aligned(std::size_t bytes, std::size_t alignment, std::size_t lead = 0) {
+  PLIMSOLL_DCHECK(bytes % page_bytes == 0 && alignment % page_bytes == 0 && lead % page_bytes == 0);
   const std::size_t spare = alignment - page_bytes;
   void* mapped = mmap(nullptr, bytes + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) return nullptr;
   char* begin = static_cast<char*>(mapped);
-  const auto address = reinterpret_cast<std::uintptr_t>(begin);
+  const auto address = reinterpret_cast<std::uintptr_t>(begin) + lead;
   const std::size_t before = round_up(address, alignment) - address;
   PLIMSOLL_CHECK(before <= spare);
   unmap(begin, before);
@@ -63,13 +67,17 @@ int populate(char* at, std::size_t bytes) {
 }  // namespace
 
 Mapping::Mapping(Mapping&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), charge_(std::move(other.charge_)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      bytes_(std::exchange(other.bytes_, 0)),
+      guard_bytes_(std::exchange(other.guard_bytes_, 0)),
+      charge_(std::move(other.charge_)) {}
 
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
   if (this == &other) return *this;
   release();
   data_ = std::exchange(other.data_, nullptr);
   bytes_ = std::exchange(other.bytes_, 0);
+  guard_bytes_ = std::exchange(other.guard_bytes_, 0);
   charge_ = std::move(other.charge_);
   return *this;
 }
@@ -78,10 +86,10 @@ Mapping::~Mapping() { release(); }
 
 void Mapping::release() {
   PLIMSOLL_DCHECK((data_ != nullptr) == (bytes_ != 0));
-  unmap(data_, bytes_);  // before the discharge: what is charged is never less than what is held
+  unmap(data_, bytes_ + guard_bytes_);  // before the discharge: what is charged is never less than what is held
   charge_.release();
   data_ = nullptr;
-  bytes_ = 0;
+  bytes_ = guard_bytes_ = 0;
 }
 
 ChunkArena::ChunkArena(ChunkArena&& other) noexcept { *this = std::move(other); }
@@ -156,18 +164,36 @@ std::size_t ChunkArena::committed_chunks() const {
   return n;
 }
 
-Result<Mapping> PageProvider::map(Account account, std::size_t bytes) {
+Result<Mapping> PageProvider::map(Account account, std::size_t bytes, const MapOptions& options) {
   if (bytes <= budget_.limit()) bytes = round_up(std::max<std::size_t>(bytes, 1), page_bytes);  // else refused as it is
   Mapping mapping;
   PLIMSOLL_ASSIGN(mapping.charge_, Charge::take(budget_, account, bytes));
-  const std::size_t alignment = bytes % huge_page_bytes == 0 ? huge_page_bytes : page_bytes;
-  char* data = map_aligned(bytes, alignment);
+  PLIMSOLL_CHECK(options.lead_bytes < bytes && options.lead_bytes % page_bytes == 0);
+  const std::size_t rest = bytes - options.lead_bytes;
+  const std::size_t alignment = rest % huge_page_bytes == 0 ? huge_page_bytes : page_bytes;
+  const std::size_t guard = options.guard ? page_bytes : 0;
+  char* data = map_aligned(bytes + guard, alignment, options.lead_bytes);
   if (data == nullptr) return fail_os(errno, "{} bytes of memory for {}", bytes, name(account));
   mapping.data_ = data;
   mapping.bytes_ = bytes;
-  choose_page_size(data, bytes, bytes);
+  mapping.guard_bytes_ = guard;
+  if (guard != 0) protect(data + bytes, guard);
+  if (options.lead_bytes != 0) choose_page_size(data, options.lead_bytes, page_bytes);
+  choose_page_size(data + options.lead_bytes, rest, rest);
+  if (options.exclude_from_dumps) madvise(data, bytes, MADV_DONTDUMP);
+  if (!options.prefault) return mapping;
   if (const int error = populate(data, bytes); error != 0) return fail_os(error, "{} bytes of memory for {}", bytes, name(account));
   return mapping;
+}
+
+void PageProvider::protect(char* at, std::size_t bytes) {
+  if (madvise(at, bytes, MADV_GUARD_INSTALL) == 0) return;
+  PLIMSOLL_CHECK(madvise(at, bytes, MADV_DONTNEED) == 0 && mprotect(at, bytes, PROT_NONE) == 0);
+}
+
+void PageProvider::open(char* at, std::size_t bytes) {
+  if (madvise(at, bytes, MADV_GUARD_REMOVE) == 0) return;
+  PLIMSOLL_CHECK(mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0);
 }
 
 Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_bytes, std::size_t chunks) {

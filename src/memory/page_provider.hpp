@@ -1,5 +1,5 @@
-// The only caller of mmap, munmap and madvise. Hands out zeroed, page-aligned, already faulted memory that is charged to an
-// account, in huge pages where the size is a multiple of 2 MiB and the kernel agrees, and never in huge pages otherwise: memory
+// The only caller of mmap, munmap, mprotect and madvise. Hands out zeroed, page-aligned, already faulted memory that is charged to
+// an account, in huge pages where the size is a multiple of 2 MiB and the kernel agrees, and never in huge pages otherwise: memory
 // then becomes resident exactly as it is charged.
 //
 // Reading a decommitted chunk maps the kernel's shared zero page, which is nobody's memory: it is neither charged nor part of the
@@ -35,7 +35,15 @@ class Mapping {
   void release();
   char* data_ = nullptr;
   std::size_t bytes_ = 0;
+  std::size_t guard_bytes_ = 0;  // that follow and nobody can touch
   Charge charge_;
+};
+
+struct MapOptions {
+  std::size_t lead_bytes = 0;       // stand in small pages before the rest; the rest is what is aligned and gets huge pages
+  bool prefault = true;             // false: charged at once, resident when it is touched
+  bool guard = false;               // an access behind the end is a fault; such pages have no memory and are not charged
+  bool exclude_from_dumps = false;  // the system's core dumps leave it out
 };
 
 // An address range without memory in it: chunks inside are committed (charged, faulted, zeroed) and decommitted (given back to the
@@ -80,8 +88,12 @@ class PageProvider {
 
   explicit PageProvider(MemoryBudget& budget) : budget_(budget) {}
   MemoryBudget& budget() const { return budget_; }
-  // Bytes are rounded up to 4 KiB.
-  Result<Mapping> map(Account account, std::size_t bytes);
+  // Bytes are rounded up to 4 KiB; those of the lead are part of them.
+  Result<Mapping> map(Account account, std::size_t bytes, const MapOptions& options = {});
+  // Whole pages of a mapping that lose their content and cannot be touched (a fault) until they are opened again, zeroed. They stay
+  // charged.
+  static void protect(char* at, std::size_t bytes);
+  static void open(char* at, std::size_t bytes);
   // Reserves addresses only; aligned to chunk_bytes, a multiple of 4 KiB. A slack of 64 KiB readable zero bytes follows the last
   // chunk, for torn reads.
   Result<ChunkArena> reserve(Account account, std::size_t chunk_bytes, std::size_t chunks);

@@ -80,7 +80,7 @@ TEST(Pool, SpareChunkGoesToWhoeverNeedsIt) {
 TEST(Pool, LargeBlocksAreMappedByThemselves) {
   MemoryBudget budget(64 * MiB);
   PageProvider provider(budget);
-  auto pool = BlockPool::make(provider);
+  auto pool = BlockPool::make(provider, {});
   ASSERT_TRUE(pool);
   const std::size_t own = budget.used();
   for (const std::size_t bytes : {256 * KiB + 1, 1 * MiB, 20 * MiB + 3}) {
