@@ -168,7 +168,7 @@ void MemoryBudget::set_reserve(std::size_t bytes) {
 }
 
 Result<void> MemoryBudget::set_limit(std::size_t bytes) {
-  constexpr std::size_t piece_most = 8u << 20;
+  constexpr std::size_t piece_most = 2u << 20;
   const MutexLock lock(limit_mutex_);
   if (bytes < least_bytes || bytes > limit_)
     return fail(ErrorCode::invalid_argument, "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with",

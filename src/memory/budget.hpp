@@ -63,6 +63,7 @@ class MemoryBudget {
   // memory_budget_exceeded: not that much can be freed now, and the line is where it was.
   Result<void> set_limit(std::size_t bytes);
   std::size_t limit() const { return limit_ - withhold_.load(std::memory_order_relaxed); }
+  bool lowering() const { return withhold_.load(std::memory_order_relaxed) > used(Account::withheld); }  // right now
   std::size_t limit_at_first() const { return limit_; }
 
   std::size_t used() const;  // without what is withheld

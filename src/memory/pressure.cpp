@@ -384,7 +384,9 @@ void PressureManager::tick() {
 
 // --- admission ---
 
+// While the limit is on its way down, what is freed is for that.
 bool PressureManager::take_credit() {
+  if (budget_.lowering()) return false;
   std::size_t credit = credit_.load(std::memory_order_relaxed);
   do {
     if (credit < newcomer_bytes) return false;
@@ -406,7 +408,7 @@ Result<void> PressureManager::admit_under_pressure() {
     const PressureLevel now_at = level();
     const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
     if (now_at < critical || take_credit()) return {};
-    if (now_at == critical && waited >= newcomer_delay_max_ns) return {};
+    if (now_at == critical && waited >= newcomer_delay_max_ns && !budget_.lowering()) return {};
     if (waited >= std::max(wait_ns_, newcomer_delay_max_ns)) break;
     if (pause(newcomer_pause_ns, frees_seen)) quiet_since = now;
     if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns) {
