@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory_resource>
+#include <thread>
 #include <vector>
 
 #include "base/check.hpp"
@@ -61,12 +62,12 @@ void batch(benchmark::State& state, Allocator& from, std::size_t bytes) {
 class Ring {
  public:
   void push(void* one) {
-    while (head_ - tail_seen_ == slots_.size()) tail_seen_ = tail_.load(std::memory_order_acquire);
+    while (head_ - tail_seen_ == slots_.size()) tail_seen_ = look_again(tail_);
     slots_[head_++ % slots_.size()] = one;
     if (head_ % batch == 0) published_.store(head_, std::memory_order_release);
   }
   void* pop() {
-    while (published_seen_ == next_) published_seen_ = published_.load(std::memory_order_acquire);
+    while (published_seen_ == next_) published_seen_ = look_again(published_);
     void* one = slots_[next_++ % slots_.size()];
     if (next_ % batch == 0) tail_.store(next_, std::memory_order_release);
     return one;
@@ -74,6 +75,11 @@ class Ring {
   static constexpr std::size_t batch = 64;
 
  private:
+  static std::size_t look_again(const std::atomic<std::size_t>& counter) {
+    std::this_thread::yield();  // the other thread may need this processor
+    return counter.load(std::memory_order_acquire);
+  }
+
   std::array<void*, 4096> slots_{};
   alignas(64) std::size_t head_ = 0, tail_seen_ = 0;
   alignas(64) std::size_t next_ = 0, published_seen_ = 0;
