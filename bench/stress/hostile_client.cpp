@@ -192,7 +192,7 @@ Result<void> HostileClient::scan() {
 // Keeps values alive up to a share of the budget, then looks at them once more.
 Result<void> HostileClient::hold() {
   constexpr std::size_t values_max = 256;
-  const std::size_t share = stage_.memory_budget / 16 + random_.below(stage_.memory_budget / 8);
+  const std::size_t share = stage_.memory_budget / 16 + random_.below(stage_.memory_budget / 16);
   auto tx = database_->begin({.read_only = true});
   PLIMSOLL_PASSING(tx);
   struct Held {

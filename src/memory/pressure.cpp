@@ -51,7 +51,7 @@ constexpr unsigned climbs_max = 16;
 constexpr unsigned barren_waits_max = 40;
 
 constexpr std::uint64_t tick_ns = 20'000'000;
-constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 2'000'000;
+constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 5'000'000;
 constexpr std::size_t newcomer_bytes = 4u << 10;  // a context's first block: about what a small transaction gives back at its end
 constexpr std::size_t credit_max = 64 * newcomer_bytes;
 
@@ -147,7 +147,7 @@ void PressureManager::update_level() {
                                : after == of_system_ ? "by the operating system's figures"
                                                      : "by the host";
   add_event({.level = after, .what = "level", .why = why, .needed_bytes = needed});
-  freed_.notify_all();  // newcomers that wait look at the level
+  newcomers_.notify_all();
 }
 
 void PressureManager::ledger_moved() {
@@ -258,13 +258,13 @@ bool PressureManager::ask(Rung rung, Attempt* attempt, Account account, std::siz
 // One climbs at a time: what it frees serves those who come meanwhile, too, and they look before they ask for more. Those in a
 // ReserveScope do not wait for anybody. False: the attempt has succeeded while it waited for its turn.
 bool PressureManager::take_turn(Attempt* attempt) {
-  constexpr std::chrono::milliseconds look_again{2};
+  constexpr std::chrono::milliseconds look_again{10};
   if (ReserveScope::active()) return true;
   for (;;) {
     {
       const MutexLock lock(mutex_);
       if (!climbing_) return climbing_ = true;
-      freed_.wait_for(mutex_, look_again);
+      turn_.wait_for(mutex_, look_again);
     }
     if (attempt != nullptr && attempt->succeeds()) return false;
   }
@@ -274,7 +274,7 @@ void PressureManager::give_turn() {
   if (ReserveScope::active()) return;
   const MutexLock lock(mutex_);
   climbing_ = false;
-  freed_.notify_all();
+  turn_.notify_one();
 }
 
 bool PressureManager::ask_all(Rungs rungs, Attempt* attempt, Account account, std::size_t bytes) {
@@ -315,13 +315,13 @@ void PressureManager::refused(std::size_t bytes) {
 }
 
 // True: something was freed meanwhile.
-bool PressureManager::pause(std::uint64_t ns, std::uint64_t& frees_seen) {
+bool PressureManager::pause(CondVar& on, std::uint64_t ns, std::uint64_t& frees_seen) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
   const MutexLock lock(mutex_);
   while (frees_ == frees_seen) {
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= left.zero()) break;
-    freed_.wait_for(mutex_, left);
+    on.wait_for(mutex_, left);
   }
   const bool moved = frees_ != frees_seen;
   frees_seen = frees_;
@@ -339,11 +339,11 @@ bool PressureManager::wait_for_room(Rungs rungs, Attempt& attempt, Account accou
   const Waiting waiting(waiters_);
   waits_.fetch_add(1, std::memory_order_relaxed);
   std::uint64_t frees_seen = 0;
-  pause(0, frees_seen);
+  pause(freed_, 0, frees_seen);
   const std::uint64_t deadline = budget_.time().monotonic_ns() + wait_ns_;
   for (unsigned barren = 0;;) {
     if (attempt.succeeds()) return true;
-    const bool moved = pause(watchdog_ns, frees_seen);
+    const bool moved = pause(freed_, watchdog_ns, frees_seen);
     if (attempt.succeeds() || climb(rungs, &attempt, account, bytes)) return true;
     if (interrupt.raised() || budget_.time().monotonic_ns() >= deadline) return false;
     if (moved) {
@@ -368,7 +368,8 @@ void PressureManager::freed(std::size_t bytes) {
   if (waiters_.load() == 0) return;
   const MutexLock lock(mutex_);
   ++frees_;
-  freed_.notify_all();
+  freed_.notify_one();  // the others look in a while, too
+  newcomers_.notify_one();
 }
 
 void PressureManager::tick() {
@@ -403,14 +404,14 @@ Result<void> PressureManager::admit_under_pressure() {
   const Waiting waiting(waiters_);
   const std::uint64_t begun = budget_.time().monotonic_ns();
   std::uint64_t frees_seen = 0, quiet_since = begun;
-  pause(0, frees_seen);
+  pause(newcomers_, 0, frees_seen);
   for (;;) {
     const PressureLevel now_at = level();
     const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
     if (now_at < critical || take_credit()) return {};
     if (now_at == critical && waited >= newcomer_delay_max_ns && !budget_.lowering()) return {};
     if (waited >= std::max(wait_ns_, newcomer_delay_max_ns)) break;
-    if (pause(newcomer_pause_ns, frees_seen)) quiet_since = now;
+    if (pause(newcomers_, newcomer_pause_ns, frees_seen)) quiet_since = now;
     if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns) {
       if (!last_resort(Account::contexts, newcomer_bytes)) break;
       quiet_since = now;

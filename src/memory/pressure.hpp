@@ -162,7 +162,7 @@ class PressureManager {
   void leave(const Reclaimer& reclaimer);
   Result<void> admit_under_pressure();
   bool take_credit();
-  bool pause(std::uint64_t ns, std::uint64_t& frees_seen);
+  bool pause(CondVar& on, std::uint64_t ns, std::uint64_t& frees_seen);
   void update_level() PLIMSOLL_REQUIRES(mutex_);
   void add_event(PressureEvent event) PLIMSOLL_REQUIRES(mutex_);
   std::size_t needed_now() const PLIMSOLL_REQUIRES(mutex_);
@@ -180,7 +180,7 @@ class PressureManager {
   std::array<RungCounts, rung_count> rungs_{};
 
   mutable Mutex mutex_{LatchRank::budget};
-  CondVar left_, freed_;
+  CondVar left_, turn_, freed_, newcomers_;  // who waits for a reclaimer to be left, to climb, for memory, to be let in
   bool climbing_ PLIMSOLL_GUARDED_BY(mutex_) = false;
   std::uint64_t frees_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // counted while somebody waits
   PressureLevel of_ledger_ PLIMSOLL_GUARDED_BY(mutex_) = PressureLevel::normal;
