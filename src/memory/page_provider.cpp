@@ -130,7 +130,9 @@ Result<void> ChunkArena::commit(std::size_t index) {
   return {};
 }
 
+// Huge pages only where memory is charged: what a late reader makes resident elsewhere is then 4 KiB, not 2 MiB.
 int ChunkArena::fault(std::size_t index) {
+  choose_page_size(chunk(index), chunk_bytes_, chunk_bytes_);
   const int error = populate(chunk(index), chunk_bytes_);
   if (error == 0) {
     std::atomic_ref(committed_.as<std::uint8_t>()[index]).store(1, std::memory_order_release);
@@ -143,6 +145,7 @@ int ChunkArena::fault(std::size_t index) {
 
 void ChunkArena::decommit(std::size_t index) {
   PLIMSOLL_CHECK(index < chunks_ && committed(index));
+  choose_page_size(chunk(index), chunk_bytes_, page_bytes);
   PLIMSOLL_CHECK(madvise(chunk(index), chunk_bytes_, MADV_DONTNEED) == 0);
   std::atomic_ref(committed_.as<std::uint8_t>()[index]).store(0, std::memory_order_release);
   budget_->discharge(account_, chunk_bytes_);
@@ -209,7 +212,7 @@ Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_byte
   arena.data_ = data;
   arena.chunk_bytes_ = chunk_bytes;
   arena.chunks_ = chunks;
-  choose_page_size(data, bytes, chunk_bytes);
+  choose_page_size(data, bytes, page_bytes);
   if (mprotect(data + bytes, slack_bytes, PROT_READ) != 0) return fail_os(errno, "protecting the memory after {}", name(account));
   return arena;
 }

@@ -49,6 +49,8 @@ constexpr std::size_t percent_to_enter[] = {0, 70, 85, 95}, percent_of_hysteresi
 constexpr unsigned climbs_max = 16;
 // A victim needs a moment until it has noticed, and its owner has let go.
 constexpr unsigned barren_waits_max = 40;
+// What would fit is waited for longer.
+constexpr std::uint64_t patience = 10;
 
 constexpr std::uint64_t tick_ns = 20'000'000;
 constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 5'000'000;
@@ -310,8 +312,7 @@ bool PressureManager::make_room_by(Rungs rungs, Attempt& attempt, Account accoun
 
 void PressureManager::refused(std::size_t bytes) {
   refusals_.fetch_add(1, std::memory_order_relaxed);
-  const std::size_t line = budget_.limit() / 5 * 4;
-  if (bytes < line && needed() < line - bytes) refused_with_room_.fetch_add(1, std::memory_order_relaxed);
+  if (has_room(bytes)) refused_with_room_.fetch_add(1, std::memory_order_relaxed);
 }
 
 // True: something was freed meanwhile.
@@ -340,18 +341,27 @@ bool PressureManager::wait_for_room(Rungs rungs, Attempt& attempt, Account accou
   waits_.fetch_add(1, std::memory_order_relaxed);
   std::uint64_t frees_seen = 0;
   pause(freed_, 0, frees_seen);
-  const std::uint64_t deadline = budget_.time().monotonic_ns() + wait_ns_;
+  const std::uint64_t begun = budget_.time().monotonic_ns();
   for (unsigned barren = 0;;) {
     if (attempt.succeeds()) return true;
     const bool moved = pause(freed_, watchdog_ns, frees_seen);
     if (attempt.succeeds() || climb(rungs, &attempt, account, bytes)) return true;
-    if (interrupt.raised() || budget_.time().monotonic_ns() >= deadline) return false;
+    const std::uint64_t waited = budget_.time().monotonic_ns() - begun;
+    if (interrupt.raised() || waited >= patience * wait_ns_) return false;
+    if (has_room(bytes)) continue;  // the pool is slow to write its pages, no more
+    if (waited >= wait_ns_) return false;
     if (moved) {
       barren = 0;
     } else if (++barren > barren_waits_max || !last_resort(account, bytes)) {
       return false;
     }
   }
+}
+
+// A fifth of the budget would be neither needed nor asked for.
+bool PressureManager::has_room(std::size_t bytes) const {
+  const std::size_t most = budget_.limit() / 5 * 4;
+  return bytes < most && needed() < most - bytes;
 }
 
 std::size_t PressureManager::release(std::size_t bytes) {

@@ -156,6 +156,7 @@ class PressureManager {
   bool ask(Rung rung, Attempt* attempt, Account account, std::size_t bytes, std::size_t& expected);
   bool wait_for_room(Rungs rungs, Attempt& attempt, Account account, std::size_t bytes);
   void refused(std::size_t bytes);
+  bool has_room(std::size_t bytes) const;
   bool last_resort(Account account, std::size_t bytes);
   std::size_t call(Rung rung, Reclaimer& reclaimer, std::size_t bytes);
   Reclaimer* enter_next(Rung rung, std::uint32_t& asked);
