@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <optional>
 
 #include "base/fail.hpp"
 #include "db/store.hpp"
@@ -53,9 +54,14 @@ Result<VerifyReport> Store::verify() {
   MutexLock housekeeping(collector_->mutex());
   collector_->stands_still();
   VerifyReport report;
+  std::optional<Error> refused;  // no memory for it: that says nothing about the store
   const auto problem = [&](std::uint64_t page, const std::string& table, std::string_view what) {
     if (report.problems.size() < problems_max)
       report.problems.push_back({std::string(storage::data_name), page, table, std::string(what)});
+  };
+  const auto failed = [&](std::uint64_t page, const std::string& table, const Error& error) {
+    if (error.code() != ErrorCode::memory_budget_exceeded) return problem(page, table, error.message());
+    if (!refused) refused = error;
   };
   PLIMSOLL_ASSIGN(PageSet referred, PageSet::make(*provider_, space_->file_pages()));
   const auto refer = [&](std::uint32_t page, const std::string& table) {
@@ -65,7 +71,7 @@ Result<VerifyReport> Store::verify() {
   std::vector<TableInfo> tables{{"(catalogue)", TreeId{catalogue_root}}, {"(garbage)", TreeId{garbage_root}}};
   auto listed = catalogue_->list(true);
   if (listed) tables.insert(tables.end(), listed->begin(), listed->end());
-  if (!listed) problem(catalogue_root, "(catalogue)", listed.error().message());
+  if (!listed) failed(catalogue_root, "(catalogue)", listed.error());
   for (const TableInfo& table : tables) {
     ++report.tables;
     const auto extents = [&](Bytes descriptor) {
@@ -74,8 +80,7 @@ Result<VerifyReport> Store::verify() {
         return problem(table.tree.value, table.name, "the descriptor of a large value is damaged");
       for (std::uint32_t i = 0; i < value.count; ++i)
         for (std::uint32_t page = 0; page < value.extent[i].pages; ++page) refer(value.extent[i].first + page, table.name);
-      if (auto read = read_through(value); !read)
-        problem(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error().details());
+      if (auto read = read_through(value); !read) failed(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error());
     };
     const auto checked = trees_->check(
         table.tree, [&](std::uint32_t page, std::string_view what) { problem(page, table.name, what); },
@@ -89,7 +94,8 @@ Result<VerifyReport> Store::verify() {
               refer(__builtin_bswap32(first) + page, table.name);
           }
         });
-    if (!checked) problem(table.tree.value, table.name, checked.error().message());
+    if (!checked) failed(table.tree.value, table.name, checked.error());
+    if (refused) return std::unexpected(*refused);
     if (checked && table.tree.value > garbage_root) report.records += checked->records;
   }
   const std::uint32_t per_map = space_->pages_per_map();

@@ -238,7 +238,8 @@ std::size_t BlockPool::block_bytes(std::size_t bytes) {
   return bytes <= block_bytes_max ? Buddy::bytes_of(Buddy::order_of(bytes)) : ExtentCache::extent_bytes(bytes);
 }
 
-char* BlockPool::take(std::size_t bytes, std::size_t& got) {
+char* BlockPool::take(std::size_t bytes, std::size_t& got, Site site) {
+  if (refused(site)) return nullptr;
   char* block = nullptr;
   if (bytes <= block_bytes_max) {
     got = block_bytes(bytes);

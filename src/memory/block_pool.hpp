@@ -30,7 +30,7 @@ class BlockPool final : public BlockSource {
   ~BlockPool();  // asserts that every block is back
 
   // At least `bytes`, aligned, `got` says how many really. Null: no budget (reclaimers were asked). Not zeroed.
-  char* take(std::size_t bytes, std::size_t& got) override;
+  char* take(std::size_t bytes, std::size_t& got, Site site = Site::current()) override;
   void give(char* block, std::size_t got) override;
   static std::size_t block_bytes(std::size_t bytes);      // what take(bytes) will get
   PressureManager& pressure() const override;

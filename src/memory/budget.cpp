@@ -73,9 +73,9 @@ void MemoryBudget::unclaim(Account account, std::size_t bytes) {
 }
 
 // The order keeps invariant 1: first the claims, then the use; discharge() goes the other way.
-bool MemoryBudget::try_charge(Account account, std::size_t bytes) {
+bool MemoryBudget::try_charge(Account account, std::size_t bytes, Site site) {
   PLIMSOLL_DCHECK(is_leaf(account));
-  if (bytes > limit_ || !try_claim(account, bytes)) return false;
+  if (refused(site) || bytes > limit_ || !try_claim(account, bytes)) return false;
   if (bytes == 0) return true;
   for (Account at = account;; at = parent_of(at)) {
     Cell& c = cell(at);
@@ -129,19 +129,26 @@ bool MemoryBudget::can_ever_hold(Account account, std::size_t bytes) const {
   return others < limit_ && bytes <= limit_ - others && within_caps(account, bytes);
 }
 
-Result<void> MemoryBudget::charge(Account account, std::size_t bytes) {
-  if (try_charge(account, bytes)) [[likely]]
+Result<void> MemoryBudget::charge(Account account, std::size_t bytes, Site site) {
+  if (refused(site)) return std::unexpected(refusal(account, bytes));
+  if (try_charge(account, bytes, site)) [[likely]]
     return {};
   struct TryCharge final : Attempt {
-    TryCharge(MemoryBudget& of, Account to, std::size_t n) : budget(of), account(to), bytes(n) {}
-    bool succeeds() override { return budget.try_charge(account, bytes); }
+    TryCharge(MemoryBudget& of, Account to, std::size_t n, Site at) : budget(of), account(to), bytes(n), site(at) {}
+    bool succeeds() override { return budget.try_charge(account, bytes, site); }
     MemoryBudget& budget;
     Account account;
     std::size_t bytes;
-  } attempt(*this, account, bytes);
+    [[no_unique_address]] Site site;
+  } attempt(*this, account, bytes, site);
   if (pressure_->make_room(attempt, account, bytes)) return {};
+  return std::unexpected(refusal(account, bytes));
+}
+
+Error MemoryBudget::refusal(Account account, std::size_t bytes) const {
   return fail(ErrorCode::memory_budget_exceeded, "{} bytes for {} ({}): {} of {} bytes are used, {} of them for {}", bytes,
-              name(account), meaning(account), used(), limit(), used(account), name(account));
+              name(account), meaning(account), used(), limit(), used(account), name(account))
+      .error();
 }
 
 void MemoryBudget::set_floor(Account account, std::size_t bytes) {
@@ -211,8 +218,8 @@ Charge& Charge::operator=(Charge&& other) noexcept {
   return *this;
 }
 
-Result<Charge> Charge::take(MemoryBudget& budget, Account account, std::size_t bytes) {
-  PLIMSOLL_TRY(budget.charge(account, bytes));
+Result<Charge> Charge::take(MemoryBudget& budget, Account account, std::size_t bytes, Site site) {
+  PLIMSOLL_TRY(budget.charge(account, bytes, site));
   return Charge(budget, account, bytes);
 }
 

@@ -22,6 +22,7 @@
 #include "base/latch.hpp"
 #include "base/time.hpp"
 #include "memory/account.hpp"
+#include "memory/failure_point.hpp"
 #include "plimsoll/error.hpp"
 
 namespace plimsoll::memory {
@@ -39,10 +40,10 @@ class MemoryBudget {
   ~MemoryBudget();  // asserts that every account is at zero and that no reclaimer is left
 
   // Takes `bytes` if they fit. No reclaiming, no waiting.
-  bool try_charge(Account account, std::size_t bytes);
+  bool try_charge(Account account, std::size_t bytes, Site site = Site::current());
   // The same; when it does not fit, the pressure manager makes room, and waits as long as that helps (memory/pressure.hpp).
   // memory_budget_exceeded names the account.
-  Result<void> charge(Account account, std::size_t bytes);
+  Result<void> charge(Account account, std::size_t bytes, Site site = Site::current());
   void discharge(Account account, std::size_t bytes);
 
   // What try_charge would grant to this account now.
@@ -85,6 +86,7 @@ class MemoryBudget {
   };
   Cell& cell(Account account) { return cell_[static_cast<std::size_t>(account)]; }
   const Cell& cell(Account account) const { return cell_[static_cast<std::size_t>(account)]; }
+  Error refusal(Account account, std::size_t bytes) const;
   std::size_t cap_for_this_thread(Account account) const;
   bool try_claim(Account account, std::size_t bytes);
   void unclaim(Account account, std::size_t bytes);
@@ -124,7 +126,7 @@ class Charge {
   Charge& operator=(Charge&& other) noexcept;
   ~Charge() { release(); }
 
-  static Result<Charge> take(MemoryBudget& budget, Account account, std::size_t bytes);
+  static Result<Charge> take(MemoryBudget& budget, Account account, std::size_t bytes, Site site = Site::current());
   void release();
   std::size_t bytes() const { return bytes_; }
 

@@ -270,7 +270,7 @@ char* Context::allocate_from_pool(std::size_t size, std::size_t alignment) {
 
 char* Context::allocate_own(std::size_t size) {
   if (size <= small_max) return nullptr;  // a cap below the smallest block
-  Block* const block = add_block(size + header_bytes);
+  Block* const block = add_block(std::max(size + header_bytes, BlockPool::block_bytes_min));
   if (block == nullptr) return nullptr;
   block->live = size;
   block->older = own_;

@@ -69,7 +69,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   Context& operator=(const Context&) = delete;
 
   // Null when a cap or the budget is reached. Alignment: a power of two up to 64.
-  char* allocate(std::size_t bytes, std::size_t alignment = granule);
+  char* allocate(std::size_t bytes, std::size_t alignment = granule, Site site = Site::current());
   // Gives back an allocation: at once if it is the newest one or has a block of its own, otherwise when nothing is left in its
   // block.
   void free(char* at, std::size_t bytes);
@@ -199,7 +199,8 @@ class Context::Use {
 #endif
 };
 
-inline char* Context::allocate(std::size_t bytes, std::size_t alignment) {
+inline char* Context::allocate(std::size_t bytes, std::size_t alignment, Site site) {
+  if (refused(site)) return nullptr;
   [[maybe_unused]] const Use use(*this);
   if (bytes - 1 < small_max && alignment <= granule) [[likely]] {
     char* at = cursor();

@@ -118,14 +118,14 @@ void ChunkArena::release() {
   chunks_ = 0;
 }
 
-bool ChunkArena::try_commit(std::size_t index) {
+bool ChunkArena::try_commit(std::size_t index, Site site) {
   PLIMSOLL_CHECK(index < chunks_ && !committed(index));
-  return budget_->try_charge(account_, chunk_bytes_) && fault(index) == 0;
+  return budget_->try_charge(account_, chunk_bytes_, site) && fault(index) == 0;
 }
 
-Result<void> ChunkArena::commit(std::size_t index) {
+Result<void> ChunkArena::commit(std::size_t index, Site site) {
   PLIMSOLL_CHECK(index < chunks_ && !committed(index));
-  PLIMSOLL_TRY(budget_->charge(account_, chunk_bytes_));
+  PLIMSOLL_TRY(budget_->charge(account_, chunk_bytes_, site));
   if (const int error = fault(index); error != 0) return fail_os(error, "{} bytes of memory for {}", chunk_bytes_, name(account_));
   return {};
 }
@@ -167,10 +167,10 @@ std::size_t ChunkArena::committed_chunks() const {
   return n;
 }
 
-Result<Mapping> PageProvider::map(Account account, std::size_t bytes, const MapOptions& options) {
+Result<Mapping> PageProvider::map(Account account, std::size_t bytes, const MapOptions& options, Site site) {
   if (bytes <= budget_.limit()) bytes = round_up(std::max<std::size_t>(bytes, 1), page_bytes);  // else refused as it is
   Mapping mapping;
-  PLIMSOLL_ASSIGN(mapping.charge_, Charge::take(budget_, account, bytes));
+  PLIMSOLL_ASSIGN(mapping.charge_, Charge::take(budget_, account, bytes, site));
   PLIMSOLL_CHECK(options.lead_bytes < bytes && options.lead_bytes % page_bytes == 0);
   const std::size_t rest = bytes - options.lead_bytes;
   const std::size_t alignment = rest % huge_page_bytes == 0 ? huge_page_bytes : page_bytes;
@@ -199,11 +199,11 @@ void PageProvider::open(char* at, std::size_t bytes) {
   PLIMSOLL_CHECK(mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0);
 }
 
-Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_bytes, std::size_t chunks) {
+Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_bytes, std::size_t chunks, Site site) {
   PLIMSOLL_CHECK(chunk_bytes != 0 && chunk_bytes % page_bytes == 0);
   PLIMSOLL_CHECK(chunks != 0 && chunks < std::numeric_limits<std::size_t>::max() / 2 / chunk_bytes);
   ChunkArena arena;
-  PLIMSOLL_ASSIGN(arena.committed_, map(account, chunks));
+  PLIMSOLL_ASSIGN(arena.committed_, map(account, chunks, {}, site));
   const std::size_t bytes = chunks * chunk_bytes;
   char* data = map_aligned(bytes + slack_bytes, chunk_bytes);
   if (data == nullptr) return fail_os(errno, "{} bytes of addresses for {}", bytes, name(account));

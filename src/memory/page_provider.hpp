@@ -61,8 +61,8 @@ class ChunkArena {
   std::size_t chunks() const { return chunks_; }
   // try_commit never reclaims; commit may. False / memory_budget_exceeded when the budget has no room, io_error when the system has
   // none.
-  bool try_commit(std::size_t index);
-  Result<void> commit(std::size_t index);
+  bool try_commit(std::size_t index, Site site = Site::current());
+  Result<void> commit(std::size_t index, Site site = Site::current());
   void decommit(std::size_t index);
   bool committed(std::size_t index) const;
   // Gives the system what late readers and writers have made resident in a chunk that is not committed; must not race with commit.
@@ -89,14 +89,14 @@ class PageProvider {
   explicit PageProvider(MemoryBudget& budget) : budget_(budget) {}
   MemoryBudget& budget() const { return budget_; }
   // Bytes are rounded up to 4 KiB; those of the lead are part of them.
-  Result<Mapping> map(Account account, std::size_t bytes, const MapOptions& options = {});
+  Result<Mapping> map(Account account, std::size_t bytes, const MapOptions& options = {}, Site site = Site::current());
   // Whole pages of a mapping that lose their content and cannot be touched (a fault) until they are opened again, zeroed. They stay
   // charged.
   static void protect(char* at, std::size_t bytes);
   static void open(char* at, std::size_t bytes);
   // Reserves addresses only; aligned to chunk_bytes, a multiple of 4 KiB. A slack of 64 KiB readable zero bytes follows the last
   // chunk, for torn reads.
-  Result<ChunkArena> reserve(Account account, std::size_t chunk_bytes, std::size_t chunks);
+  Result<ChunkArena> reserve(Account account, std::size_t chunk_bytes, std::size_t chunks, Site site = Site::current());
   // 2 MiB, or 256 KiB for budgets that were below 64 MiB at first.
   std::size_t chunk_bytes() const;
 

@@ -81,7 +81,8 @@ class SlabAllocator final : public std::pmr::memory_resource, public BlockSource
   ~SlabAllocator()
       override;  // reports what lives to on_leak; it must be nothing (checked): whoever holds it would use freed memory
 
-  char* allocate(std::size_t bytes, std::size_t alignment) {  // a power of two up to 2 MiB
+  char* allocate(std::size_t bytes, std::size_t alignment, Site site = Site::current()) {  // a power of two up to 2 MiB
+    if (refused(site)) return nullptr;
     const unsigned index = bytes <= SlabClasses::object_bytes_max && alignment <= SlabClasses::alignment_max
                                ? SlabClasses::of(bytes, alignment)
                                : SlabClasses::count;
@@ -99,7 +100,8 @@ class SlabAllocator final : public std::pmr::memory_resource, public BlockSource
   }
 
   // As BlockPool's: at least `bytes`, `got` says how many really, aligned to 4 KiB from 4 KiB on.
-  char* take(std::size_t bytes, std::size_t& got) override {
+  char* take(std::size_t bytes, std::size_t& got, Site site = Site::current()) override {
+    if (refused(site)) return nullptr;
     if (bytes > SlabClasses::object_bytes_max) [[unlikely]]
       return pool_->take(bytes, got);
     const unsigned index = SlabClasses::of(bytes < SlabClasses::block_bytes_least ? bytes : BlockPool::block_bytes(bytes));

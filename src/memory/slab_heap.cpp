@@ -240,7 +240,8 @@ bool SlabHeap::equip(unsigned index) {
   const SlabClass& of = classes_[index];
   const std::size_t bytes = 2 * of.rounds() * of.size();
   std::array<SlabMagazine*, 2> magazines = {make_magazine(), make_magazine()};
-  SlabThread* thread = magazines[1] != nullptr ? enter() : nullptr;
+  const bool made = magazines[0] != nullptr && magazines[1] != nullptr;  // one may be there without the other, either way
+  SlabThread* thread = made ? enter() : nullptr;
   if (thread != nullptr) {
     SlabSlot& slot = thread->slots[index];
     if (!slot.has_magazines()) {

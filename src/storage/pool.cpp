@@ -57,7 +57,7 @@ Result<std::unique_ptr<Pool>> Pool::open(memory::PageProvider& provider, Metrics
   PLIMSOLL_CHECK(options.frames_max != 0 && options.frames_min <= options.frames_max);
   std::unique_ptr<Pool> pool(new Pool(provider, metrics, log, options));
   PLIMSOLL_TRY(pool->open_memory(provider, options));
-  provider.budget().pressure().add(memory::Rung::pool, memory::Account::frames, *pool);
+  pool->registration_.emplace(provider.budget().pressure(), memory::Rung::pool, memory::Account::frames, *pool);
   return pool;
 }
 
@@ -84,9 +84,7 @@ Result<void> Pool::open_memory(memory::PageProvider& provider, const PoolOptions
   return {};
 }
 
-Pool::~Pool() {
-  if (base_ != nullptr) budget_.pressure().remove(*this);
-}
+Pool::~Pool() = default;
 
 void Pool::attach(std::uint16_t file, io::File& handle) { files_.attach(file, handle); }
 

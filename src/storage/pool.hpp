@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -353,6 +354,7 @@ class Pool final : public memory::Reclaimer {
   Mutex clock_mutex_{LatchRank::pool};  // the hand; and that no chunk goes while its frames are looked at
   FrameIndex hand_ PLIMSOLL_GUARDED_BY(clock_mutex_) = 0;
   Turn writer_turn_{LatchRank::writer};  // the write buffer, the doublewrite area, FrameInfo::writing
+  std::optional<memory::Registration> registration_;  // once it is open
 };
 
 }  // namespace plimsoll::storage
