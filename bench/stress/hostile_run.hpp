@@ -14,7 +14,7 @@ namespace plimsoll::bench {
 struct HostileSettings {
   unsigned clients = 64;
   double seconds = 20;
-  std::size_t memory_budget = 32_MiB;
+  std::size_t memory_budget = 64_MiB;
   std::uint64_t keys_per_client = 2000;
   double giant_budgets = 100;
   std::uint64_t seed = 1;

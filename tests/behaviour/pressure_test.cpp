@@ -1,0 +1,240 @@
+// What a host sees of memory pressure: a budget that moves, memory released on demand, levels, newcomers held back, the largest
+// transaction sacrificed, the container's limit followed.
+#include "behaviour/support.hpp"
+#include "db/environment.hpp"
+#include "io/plain_file_system.hpp"
+
+namespace plimsoll {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t pages = 0, resident = 0;
+  statm >> pages >> resident;
+  return resident * 4096;
+}
+
+class Pressure : public StoreTest {
+ protected:
+  static constexpr std::uint64_t rows = 40'000;
+  static constexpr std::size_t row_bytes = 1000;
+
+  std::uint64_t counter(const std::string& name) {
+    for (const NamedValue& one : db().statistics().counters)
+      if (one.name == name) return one.value;
+    ADD_FAILURE() << name;
+    return 0;
+  }
+  std::uint64_t fired(const std::string& rung) {
+    for (const RungStats& one : db().statistics().pressure.rungs)
+      if (one.name == rung) return one.fired;
+    ADD_FAILURE() << rung;
+    return 0;
+  }
+  void expect_rows(Table where, std::uint64_t step) {
+    auto tx = begin();
+    for (std::uint64_t i = 0; i < rows; i += step) EXPECT_EQ(text(tx.get(where, key_of(i))), noise(row_bytes, i));
+    EXPECT_OK(tx.abort());
+  }
+  // Memory that this transaction owns and nobody else looks at; how much it got before it was refused.
+  static std::size_t take_all(Transaction& tx, std::size_t piece) {
+    std::size_t bytes = 0;
+    while (tx.allocate(piece)) bytes += piece;
+    return bytes;
+  }
+};
+
+TEST_F(Pressure, TheBudgetMovesDownAndUpAndMemoryGoesWithIt) {
+  options.memory_budget = 96_MiB;
+  const Table where = table();
+  fill(where, rows, row_bytes);
+  expect_rows(where, 1);
+  const std::size_t before = resident_bytes();
+  ASSERT_GT(db().statistics().memory_used, 40_MiB);
+  ASSERT_OK(db().set_memory_budget(24_MiB));
+  const Statistics lowered = db().statistics();
+  EXPECT_EQ(lowered.memory_budget, 24_MiB);
+  EXPECT_LE(lowered.memory_used, 24_MiB);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  EXPECT_LT(resident_bytes() + 16_MiB, before);
+#else
+  EXPECT_GT(before, 0u);
+#endif
+  expect_rows(where, 7);
+  fill(where, 2000, row_bytes);
+  EXPECT_LE(db().statistics().memory_used, 24_MiB);
+  ASSERT_OK(db().set_memory_budget(96_MiB));
+  expect_rows(where, 7);
+  EXPECT_CODE(db().set_memory_budget(16_MiB - 1), invalid_argument);
+  EXPECT_CODE(db().set_memory_budget(96_MiB + 1), invalid_argument);
+}
+
+TEST_F(Pressure, ABudgetThatIsInUseStaysWhereItIs) {
+  options.memory_budget = 48_MiB;
+  options.memory_deadline = 100ms;
+  auto tx = begin();
+  ASSERT_GT(take_all(tx, 1_MiB), 20_MiB);
+  EXPECT_CODE(db().set_memory_budget(20_MiB), memory_budget_exceeded);
+  EXPECT_EQ(db().statistics().memory_budget, 48_MiB);
+  ASSERT_OK(tx.abort());
+  EXPECT_OK(db().set_memory_budget(20_MiB));
+}
+
+TEST_F(Pressure, MemoryIsReleasedOnDemandAndTakenAgain) {
+  const Table where = table();
+  fill(where, rows, row_bytes);
+  const std::uint64_t used = db().statistics().memory_used;
+  const std::size_t released = db().release_memory(8_MiB);
+  EXPECT_GE(released, 8_MiB);
+  EXPECT_LE(db().statistics().memory_used, used - 6_MiB);  // the background may have taken a little meanwhile
+  expect_rows(where, 13);
+  EXPECT_GT(fired("pool"), 0u);
+}
+
+TEST_F(Pressure, TheLargestTransactionIsSacrificedForTheOthers) {
+  options.memory_deadline = 5s;
+  const Table where = table();
+  put(where, "k", "v");
+  auto large = begin();
+  ASSERT_OK(large.put(where, "large", "uncommitted"));
+  ASSERT_GT(take_all(large, 1_MiB), 10_MiB);
+  auto other = begin();
+  std::size_t got = 0;
+  while (got < 8_MiB && other.allocate(1_MiB)) got += 1_MiB;
+  EXPECT_EQ(got, 8_MiB) << "it waits for memory, and gets that of the larger one";
+  EXPECT_CODE(large.get(where, "k"), memory_budget_exceeded);
+  EXPECT_FALSE(large.active());
+  EXPECT_EQ(counter("transactions_sacrificed"), 1u);
+  EXPECT_GT(fired("victim"), 0u);
+  ASSERT_OK(other.commit());
+  EXPECT_EQ(now(where, "k"), "v");
+  EXPECT_EQ(now(where, "large"), std::nullopt);
+}
+
+TEST_F(Pressure, WhoHoldsMostIsRefusedAndKeepsWhatItHas) {
+  options.memory_deadline = 100ms;
+  const Table where = table();
+  put(where, "k", "v");
+  auto large = begin();
+  ASSERT_GT(take_all(large, 1_MiB), 10_MiB);
+  EXPECT_EQ(text(large.get(where, "k")), "v");
+  ASSERT_OK(large.put(where, "k", "w"));
+  ASSERT_OK(large.commit());
+  EXPECT_EQ(now(where, "k"), "w");
+  EXPECT_EQ(counter("transactions_sacrificed"), 0u);
+  const MemoryPressure seen = db().statistics().pressure;
+  EXPECT_GT(seen.refusals, 0u);
+  EXPECT_EQ(seen.refused_with_room, 0u);
+}
+
+TEST_F(Pressure, NewTransactionsWaitAtAnEmergencyAndOldOnesGoOn) {
+  options.memory_deadline = 100ms;
+  const Table where = table();
+  put(where, "k", "v");
+  auto old = begin();
+  db().set_pressure_level(PressureLevel::emergency);
+  EXPECT_EQ(db().pressure_level(), PressureLevel::emergency);
+  std::optional<Error> refusal;
+  for (int i = 0; i < 1000 && !refusal; ++i) {  // some come in for what others have given back
+    auto tx = db().begin();
+    if (!tx) refusal = tx.error();
+  }
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->code(), ErrorCode::memory_budget_exceeded);
+  EXPECT_TRUE(is_retryable(refusal->code()));
+  ASSERT_OK(old.put(where, "k", "w"));
+  ASSERT_OK(old.commit());
+  db().set_pressure_level(PressureLevel::normal);
+  EXPECT_EQ(now(where, "k"), "w");
+  EXPECT_GT(fired("admission"), 0u);
+}
+
+TEST_F(Pressure, ChangesOfTheLevelAreEvents) {
+  options.background_threads = false;
+  table();
+  db().set_pressure_level(PressureLevel::critical);
+  db().set_pressure_level(PressureLevel::normal);
+  db().run_background();
+  std::size_t told = 0;
+  for (const std::string& event : db().statistics().events) told += event.find("level by the") != std::string::npos ? 1 : 0;
+  EXPECT_EQ(told, 2u);
+  const auto history = db().statistics().pressure.events;
+  ASSERT_GE(history.size(), 2u);
+  EXPECT_EQ(history[0].level, PressureLevel::critical);
+  EXPECT_EQ(history[0].what, "level");
+}
+
+// The store believes what a folder says about its container.
+class InAContainer : public Pressure {
+ protected:
+  class Clock final : public TimeSource {
+   public:
+    std::uint64_t wall_ms() override { return system_time().wall_ms() + ahead_ns_ / 1'000'000; }
+    std::uint64_t monotonic_ns() override { return system_time().monotonic_ns() + ahead_ns_; }
+    void advance(std::uint64_t ns) { ahead_ns_ += ns; }
+
+   private:
+    std::atomic<std::uint64_t> ahead_ns_{0};
+  };
+
+  void SetUp() override {
+    Pressure::SetUp();
+    root_ = folder() + "/root";
+    std::filesystem::create_directories(root_ + "/sys/fs/cgroup/group");
+    std::filesystem::create_directories(root_ + "/proc/self");
+    std::ofstream(root_ + "/proc/self/cgroup") << "0::/group\n";
+    std::ofstream(root_ + "/sys/fs/cgroup/cgroup.controllers") << "memory\n";
+    std::ofstream(root_ + "/proc/meminfo") << "MemTotal: 8388608 kB\nMemAvailable: 8000000 kB\n";
+    environment_ = {.files = files_.get(), .time = &clock_, .seed = 1, .memory_root = root_.c_str()};
+    options.environment = &environment_;
+    options.background_threads = false;
+    options.follow_container_limit = true;
+    options.memory_budget = 96_MiB;
+  }
+  // The container's limit, and how much of it is taken; the store looks.
+  void container(std::uint64_t limit, std::uint64_t usage) {
+    std::ofstream(root_ + "/sys/fs/cgroup/group/memory.max") << limit << "\n";
+    std::ofstream(root_ + "/sys/fs/cgroup/group/memory.current") << usage << "\n";
+    clock_.advance(2'000'000'000);
+    db().run_background();
+  }
+
+  std::string root_;
+  Clock clock_;
+  std::unique_ptr<io::FileSystem> files_ = io::make_plain_file_system();
+  Environment environment_;
+};
+
+TEST_F(InAContainer, TheLimitFollowsWhatTheContainerHasLeft) {
+  const Table where = table();
+  fill(where, rows, row_bytes);
+  container(1024_MiB, 100_MiB);
+  EXPECT_EQ(db().statistics().memory_budget, 96_MiB);
+  const std::uint64_t used = db().statistics().memory_used;
+  container(1024_MiB, 1024_MiB);  // nothing is left: not a byte more than now
+  EXPECT_LE(db().statistics().memory_budget, used);
+  EXPECT_GE(db().pressure_level(), PressureLevel::critical);
+  expect_rows(where, 17);
+  EXPECT_LE(db().statistics().memory_used, used);
+  container(1024_MiB, 1000_MiB);
+  EXPECT_LE(db().pressure_level(), PressureLevel::warning);
+  container(1024_MiB, 100_MiB);
+  EXPECT_EQ(db().statistics().memory_budget, 96_MiB);
+  EXPECT_EQ(db().pressure_level(), PressureLevel::normal);
+}
+
+TEST_F(InAContainer, IsOnlyWatchedUnlessAskedToFollow) {
+  options.follow_container_limit = false;
+  table();
+  container(1024_MiB, 1024_MiB);
+  EXPECT_EQ(db().statistics().memory_budget, 96_MiB);
+  EXPECT_GE(db().pressure_level(), PressureLevel::critical);
+  std::filesystem::remove_all(root_);  // no figures: no opinion
+  container(1, 1);
+  EXPECT_EQ(db().pressure_level(), PressureLevel::normal);
+}
+
+}  // namespace
+}  // namespace plimsoll
