@@ -127,12 +127,12 @@ Result<void> HostileClient::put(Transaction& tx, std::uint64_t key, std::uint32_
   return writer->finish();
 }
 
-#define PLIMSOLL_PASSING(result)                                                         \
-  do {                                                                                   \
-    if (auto& passing_result_ = (result); !passing_result_) {                            \
-      if (passing(passing_result_.error())) return {};                                   \
-      return std::unexpected(passing_result_.error());                                   \
-    }                                                                                    \
+#define PLIMSOLL_PASSING(result)                              \
+  do {                                                        \
+    if (auto& passing_result_ = (result); !passing_result_) { \
+      if (passing(passing_result_.error())) return {};        \
+      return std::unexpected(passing_result_.error());        \
+    }                                                         \
   } while (false)
 
 Result<void> HostileClient::step() {
@@ -152,7 +152,8 @@ Result<void> HostileClient::update() {
   const std::size_t count = 1 + random_.below(keys_a_transaction);
   for (std::size_t i = 0; i < count; ++i) {
     do keys[i] = random_key();
-    while (std::find(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(i), keys[i]) != keys.begin() + static_cast<std::ptrdiff_t>(i));
+    while (std::find(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(i), keys[i]) !=
+           keys.begin() + static_cast<std::ptrdiff_t>(i));
     {
       auto found = tx->get(table_, Key(keys[i]).bytes());
       PLIMSOLL_PASSING(found);

@@ -30,11 +30,11 @@ struct HostileStage {
 
 struct HostileTotals {
   std::uint64_t transactions = 0, commits = 0;
-  std::uint64_t refused = 0;     // memory_budget_exceeded, at any call
-  std::uint64_t retried = 0;     // any other retryable error
-  std::uint64_t checked = 0;     // values compared
-  std::uint64_t pinned = 0;      // snapshots read a second time, long after they were taken
-  std::uint64_t held_peak = 0;   // most bytes that a holder held
+  std::uint64_t refused = 0;    // memory_budget_exceeded, at any call
+  std::uint64_t retried = 0;    // any other retryable error
+  std::uint64_t checked = 0;    // values compared
+  std::uint64_t pinned = 0;     // snapshots read a second time, long after they were taken
+  std::uint64_t held_peak = 0;  // most bytes that a holder held
   std::uint64_t giant_bytes = 0, giants_committed = 0, giants_aborted = 0;
   std::uint64_t wrong = 0;
 

@@ -49,7 +49,8 @@ Json facts_of(const HostileSettings& settings, const HostileReport& report, doub
   facts["transactions"] = totals.transactions;
   facts["commits"] = totals.commits;
   facts["refused"] = totals.refused;
-  facts["share_refused"] = static_cast<double>(totals.refused) / static_cast<double>(std::max<std::uint64_t>(totals.transactions, 1));
+  facts["share_refused"] =
+      static_cast<double>(totals.refused) / static_cast<double>(std::max<std::uint64_t>(totals.transactions, 1));
   facts["refused_with_room"] = report.refused_with_room;
   facts["retried"] = totals.retried;
   facts["wrong"] = totals.wrong;
@@ -108,7 +109,8 @@ int run_stress_command(int argc, char** argv) {
   app.add_flag("--json", as_json, "print one JSON object");
   overrides.add_to(app);
   CLI::App* hostile = app.add_subcommand("hostile", "everything that makes a store grow, at once, inside one memory budget");
-  hostile->add_option("--giant-budgets", giant_budgets, "what the largest transaction writes, in budgets")->check(CLI::Range(0.0, 1e6));
+  hostile->add_option("--giant-budgets", giant_budgets, "what the largest transaction writes, in budgets")
+      ->check(CLI::Range(0.0, 1e6));
   hostile->fallthrough();
   if (const auto status = parse(app, argc, argv)) return *status;
 

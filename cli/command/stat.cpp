@@ -1,5 +1,5 @@
-// plimsoll stat: what a store reports about itself: memory accounts and pressure, counters, gauges, the last recovery, the newest events. The
-// names and units are the engine's own; nothing is derived here.
+// plimsoll stat: what a store reports about itself: memory accounts and pressure, counters, gauges, the last recovery, the newest
+// events. The names and units are the engine's own; nothing is derived here.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -192,7 +192,8 @@ void add_stat(Program& program) {
   auto store = std::make_shared<StoreArguments>();
   store->add_store(*command);
   auto memory_only = std::make_shared<bool>(false);
-  command->add_flag("--memory", *memory_only, "Show the tree of memory accounts, the pressure level, the ladder and its last events");
+  command->add_flag("--memory", *memory_only,
+                    "Show the tree of memory accounts, the pressure level, the ladder and its last events");
   program.runs(*command, [store, memory_only](Output& output) { return run(*store, *memory_only, output); });
 }
 

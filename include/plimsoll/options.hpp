@@ -64,8 +64,8 @@ struct Options {
   std::chrono::milliseconds transaction_deadline{3'600'000};
   std::chrono::milliseconds lock_deadline{10'000};
   std::chrono::milliseconds memory_deadline{1'000};  // how long a call waits for memory that others free; 0: not at all
-  std::chrono::milliseconds retention{0};  // how far back as_of may go
-  bool background_threads = true;          // false: the caller drives Database::run_background (simulations)
+  std::chrono::milliseconds retention{0};            // how far back as_of may go
+  bool background_threads = true;                    // false: the caller drives Database::run_background (simulations)
   EventSink events{};
   Environment* environment = nullptr;  // null: the operating system's
 };

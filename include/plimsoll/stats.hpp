@@ -47,14 +47,14 @@ struct RungStats {
 struct MemoryPressure {
   PressureLevel level{};
   std::uint64_t needed_bytes = 0;
-  std::uint64_t baseline_bytes = 0;  // of it, fixed since the store was opened
-  std::uint64_t reserve_bytes = 0;   // that only abort, log and spilling may take
-  std::uint64_t waits = 0;           // charges that waited for others
-  std::uint64_t refusals = 0;        // charges and transactions refused in the end
+  std::uint64_t baseline_bytes = 0;     // of it, fixed since the store was opened
+  std::uint64_t reserve_bytes = 0;      // that only abort, log and spilling may take
+  std::uint64_t waits = 0;              // charges that waited for others
+  std::uint64_t refusals = 0;           // charges and transactions refused in the end
   std::uint64_t refused_with_room = 0;  // of them, when 20 % of the budget were neither needed nor asked for: there should be none
-  std::uint64_t watchdog = 0;        // waits during which nothing was freed, so that the last rung was taken
-  std::vector<RungStats> rungs;      // in the order in which they are taken
-  std::vector<PressureEvent> events;  // the newest, oldest first
+  std::uint64_t watchdog = 0;           // waits during which nothing was freed, so that the last rung was taken
+  std::vector<RungStats> rungs;         // in the order in which they are taken
+  std::vector<PressureEvent> events;    // the newest, oldest first
 };
 
 struct NamedValue {

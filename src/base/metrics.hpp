@@ -12,54 +12,54 @@
 namespace plimsoll {
 
 // name, unit, meaning
-#define PLIMSOLL_COUNTERS(X)                                                                   \
-  X(transactions_begun, "transactions", "transactions begun")                                  \
-  X(transactions_committed, "transactions", "transactions committed, read-only ones included") \
-  X(transactions_aborted, "transactions", "transactions aborted, for whatever reason")         \
-  X(transactions_reaped, "transactions", "transactions ended because of a deadline or a kill") \
+#define PLIMSOLL_COUNTERS(X)                                                                                   \
+  X(transactions_begun, "transactions", "transactions begun")                                                  \
+  X(transactions_committed, "transactions", "transactions committed, read-only ones included")                 \
+  X(transactions_aborted, "transactions", "transactions aborted, for whatever reason")                         \
+  X(transactions_reaped, "transactions", "transactions ended because of a deadline or a kill")                 \
   X(transactions_sacrificed, "transactions", "transactions ended because memory was short and they held most") \
-  X(write_conflicts, "errors", "writes refused because another transaction was first")         \
-  X(deadlocks, "errors", "waits refused because they would have closed a cycle")               \
-  X(lock_waits, "waits", "writers that waited for another transaction")                        \
-  X(lock_timeouts, "errors", "waits that reached their deadline")                              \
-  X(point_reads, "reads", "get, exists, get_for_update and each key of multi_get")             \
-  X(records_scanned, "records", "records handed out by cursors")                               \
-  X(records_written, "records", "put, insert, update and erase that changed a record")         \
-  X(version_hops, "hops", "older versions looked at by readers")                               \
-  X(read_restarts, "restarts", "optimistic reads that had to start again")                     \
-  X(versions_created, "versions", "version entries appended")                                  \
-  X(versions_pruned, "versions", "version entries found garbage, one by one")                  \
-  X(version_bytes_moved, "bytes", "version entries moved out of sparse pages")                 \
-  X(version_pages_allocated, "pages", "version pages taken into use")                          \
-  X(version_pages_freed, "pages", "version pages given back")                                  \
-  X(records_stamped, "records", "marks replaced by their commit timestamp")                    \
-  X(records_reverted, "records", "records restored from their version entry")                  \
-  X(records_purged, "records", "deleted records removed from their leaf")                      \
-  X(tree_splits, "splits", "nodes split")                                                      \
-  X(tree_merges, "merges", "nodes merged")                                                     \
-  X(tree_restarts, "restarts", "descents that had to start again")                             \
-  X(pages_allocated, "pages", "pages taken for trees")                                         \
-  X(pages_freed, "pages", "pages given back by trees")                                         \
-  X(pool_hits_by_table, "lookups", "pages found through the translation table")                \
-  X(pool_misses, "pages", "pages read because they were not in the pool")                      \
-  X(pages_read, "pages", "pages read from files")                                              \
-  X(pages_read_ahead, "pages", "pages read before anybody asked for them")                     \
-  X(pages_written, "pages", "pages written to files")                                          \
-  X(evictions, "pages", "pages evicted from the pool")                                         \
-  X(version_pages_spilled, "pages", "version pages written out to make room")                  \
-  X(doublewrite_batches, "batches", "batches written to the doublewrite area")                 \
-  X(torn_pages_repaired, "pages", "torn pages restored from the doublewrite area")             \
-  X(checksum_failures, "pages", "pages whose checksum, number or age was wrong")               \
-  X(log_records, "records", "log records appended")                                            \
-  X(log_bytes, "bytes", "log bytes appended")                                                  \
-  X(log_flushes, "flushes", "writes of the log to stable storage")                             \
-  X(log_ring_waits, "waits", "appends that waited for room in the log ring")                   \
-  X(log_space_waits, "waits", "appends that waited for the log to be cut")                     \
-  X(checkpoints, "checkpoints", "checkpoints taken")                                           \
-  X(recoveries, "recoveries", "opens that found an unclean store")                             \
-  X(records_redone, "records", "log records applied again by recovery")                        \
-  X(losers_reverted, "transactions", "unfinished transactions reverted after a crash")         \
-  X(large_values_written, "values", "values written out of line")                              \
+  X(write_conflicts, "errors", "writes refused because another transaction was first")                         \
+  X(deadlocks, "errors", "waits refused because they would have closed a cycle")                               \
+  X(lock_waits, "waits", "writers that waited for another transaction")                                        \
+  X(lock_timeouts, "errors", "waits that reached their deadline")                                              \
+  X(point_reads, "reads", "get, exists, get_for_update and each key of multi_get")                             \
+  X(records_scanned, "records", "records handed out by cursors")                                               \
+  X(records_written, "records", "put, insert, update and erase that changed a record")                         \
+  X(version_hops, "hops", "older versions looked at by readers")                                               \
+  X(read_restarts, "restarts", "optimistic reads that had to start again")                                     \
+  X(versions_created, "versions", "version entries appended")                                                  \
+  X(versions_pruned, "versions", "version entries found garbage, one by one")                                  \
+  X(version_bytes_moved, "bytes", "version entries moved out of sparse pages")                                 \
+  X(version_pages_allocated, "pages", "version pages taken into use")                                          \
+  X(version_pages_freed, "pages", "version pages given back")                                                  \
+  X(records_stamped, "records", "marks replaced by their commit timestamp")                                    \
+  X(records_reverted, "records", "records restored from their version entry")                                  \
+  X(records_purged, "records", "deleted records removed from their leaf")                                      \
+  X(tree_splits, "splits", "nodes split")                                                                      \
+  X(tree_merges, "merges", "nodes merged")                                                                     \
+  X(tree_restarts, "restarts", "descents that had to start again")                                             \
+  X(pages_allocated, "pages", "pages taken for trees")                                                         \
+  X(pages_freed, "pages", "pages given back by trees")                                                         \
+  X(pool_hits_by_table, "lookups", "pages found through the translation table")                                \
+  X(pool_misses, "pages", "pages read because they were not in the pool")                                      \
+  X(pages_read, "pages", "pages read from files")                                                              \
+  X(pages_read_ahead, "pages", "pages read before anybody asked for them")                                     \
+  X(pages_written, "pages", "pages written to files")                                                          \
+  X(evictions, "pages", "pages evicted from the pool")                                                         \
+  X(version_pages_spilled, "pages", "version pages written out to make room")                                  \
+  X(doublewrite_batches, "batches", "batches written to the doublewrite area")                                 \
+  X(torn_pages_repaired, "pages", "torn pages restored from the doublewrite area")                             \
+  X(checksum_failures, "pages", "pages whose checksum, number or age was wrong")                               \
+  X(log_records, "records", "log records appended")                                                            \
+  X(log_bytes, "bytes", "log bytes appended")                                                                  \
+  X(log_flushes, "flushes", "writes of the log to stable storage")                                             \
+  X(log_ring_waits, "waits", "appends that waited for room in the log ring")                                   \
+  X(log_space_waits, "waits", "appends that waited for the log to be cut")                                     \
+  X(checkpoints, "checkpoints", "checkpoints taken")                                                           \
+  X(recoveries, "recoveries", "opens that found an unclean store")                                             \
+  X(records_redone, "records", "log records applied again by recovery")                                        \
+  X(losers_reverted, "transactions", "unfinished transactions reverted after a crash")                         \
+  X(large_values_written, "values", "values written out of line")                                              \
   X(large_value_bytes, "bytes", "bytes of values written out of line")
 
 #define PLIMSOLL_GAUGES(X)                                                                  \

@@ -133,9 +133,7 @@ std::size_t Database::release_memory(std::size_t bytes) { return store_ ? store_
 void Database::set_pressure_level(PressureLevel level) {
   if (store_) store_->budget().pressure().set_level_by_hand(level);
 }
-PressureLevel Database::pressure_level() const {
-  return store_ ? store_->budget().pressure().level() : PressureLevel::normal;
-}
+PressureLevel Database::pressure_level() const { return store_ ? store_->budget().pressure().level() : PressureLevel::normal; }
 Result<VerifyReport> Database::verify() {
   PLIMSOLL_OPEN();
   return store_->verify();

@@ -180,8 +180,8 @@ Result<void> Store::take_lock() {
 }
 
 Result<void> Store::open_memory() {
-  budget_ = std::make_unique<memory::MemoryBudget>(
-      options_.memory_budget, options_.environment != nullptr ? *options_.environment->time : system_time());
+  budget_ = std::make_unique<memory::MemoryBudget>(options_.memory_budget,
+                                                   options_.environment != nullptr ? *options_.environment->time : system_time());
   provider_ = std::make_unique<memory::PageProvider>(*budget_);
   const std::size_t chunk = provider_->chunk_bytes();
   budget_->set_floor(memory::Account::contexts, std::max<std::size_t>(chunk, std::min(options_.memory_budget / 32, 2 * mib)));
@@ -371,8 +371,8 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
   trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
   PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *version_file_, *provider_, *log_, metrics_, super_.incarnation));
   chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);
-  collector_ = std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_,
-                                                    budget_->pressure());
+  collector_ =
+      std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_, budget_->pressure());
   engine_.reset(new txn::Engine{*provider_, *contexts_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,
                                 *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
                                 saturated_ns(options_.transaction_deadline), saturated_ns(options_.lock_deadline)});

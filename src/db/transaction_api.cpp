@@ -87,8 +87,7 @@ Value& Value::operator=(Value&& other) noexcept {
   return *this;
 }
 Value::~Value() {
-  if (data_ != nullptr)
-    let_go(owner_, owner_id_, [&] { owner_->free_value(data_, std::max<std::size_t>(size_, 1)); });
+  if (data_ != nullptr) let_go(owner_, owner_id_, [&] { owner_->free_value(data_, std::max<std::size_t>(size_, 1)); });
 }
 
 // --- Cursor ---

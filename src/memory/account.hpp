@@ -9,21 +9,21 @@ namespace plimsoll::memory {
 
 // name, parent, weight, meaning. A parent stands above its children. Of several that could give memory back, the one that holds
 // most for its weight is asked first.
-#define PLIMSOLL_ACCOUNTS(X)                                                         \
-  X(store, store, 1, "everything")                                                   \
-  X(buffer_pool, store, 1, "pages and what finds them")                              \
-  X(frames, buffer_pool, 4, "pages of the buffer pool")                              \
-  X(translation, buffer_pool, 1, "page table and frame descriptors")                 \
-  X(log_ring, store, 1, "log records not yet written")                               \
-  X(transactions, store, 1, "what transactions and their owners hold")               \
-  X(registry, transactions, 1, "transaction slots and commit table")                 \
-  X(contexts, transactions, 1, "values, cursors and buffers of transactions")        \
-  X(large_objects, transactions, 1, "extents of streamed values in flight")          \
-  X(versions, store, 1, "segment table of the version store")                        \
-  X(io_buffers, store, 1, "write-out, doublewrite and log reading")                  \
-  X(recovery, store, 1, "analysis of an unclean store")                              \
-  X(tables, store, 1, "names and roots of the tables")                               \
-  X(memory_files, store, 4, "files of a store that lives in memory")                 \
+#define PLIMSOLL_ACCOUNTS(X)                                                  \
+  X(store, store, 1, "everything")                                            \
+  X(buffer_pool, store, 1, "pages and what finds them")                       \
+  X(frames, buffer_pool, 4, "pages of the buffer pool")                       \
+  X(translation, buffer_pool, 1, "page table and frame descriptors")          \
+  X(log_ring, store, 1, "log records not yet written")                        \
+  X(transactions, store, 1, "what transactions and their owners hold")        \
+  X(registry, transactions, 1, "transaction slots and commit table")          \
+  X(contexts, transactions, 1, "values, cursors and buffers of transactions") \
+  X(large_objects, transactions, 1, "extents of streamed values in flight")   \
+  X(versions, store, 1, "segment table of the version store")                 \
+  X(io_buffers, store, 1, "write-out, doublewrite and log reading")           \
+  X(recovery, store, 1, "analysis of an unclean store")                       \
+  X(tables, store, 1, "names and roots of the tables")                        \
+  X(memory_files, store, 4, "files of a store that lives in memory")          \
   X(withheld, store, 1, "what the host has taken back from the budget, for a while")
 
 enum class Account : std::uint8_t {

@@ -32,10 +32,11 @@ class BlockPool final : public BlockSource {
   // At least `bytes`, aligned, `got` says how many really. Null: no budget (reclaimers were asked). Not zeroed.
   char* take(std::size_t bytes, std::size_t& got, Site site = Site::current()) override;
   void give(char* block, std::size_t got) override;
-  static std::size_t block_bytes(std::size_t bytes);      // what take(bytes) will get
+  static std::size_t block_bytes(std::size_t bytes);  // what take(bytes) will get
   PressureManager& pressure() const override;
-  std::size_t live_bytes() const;                         // blocks handed out
-  std::size_t trim(std::size_t bytes = ~std::size_t{0}) override;  // cached extents, then spare chunks: below the floor only if all are to go
+  std::size_t live_bytes() const;  // blocks handed out
+  std::size_t trim(std::size_t bytes = ~std::size_t{
+                       0}) override;  // cached extents, then spare chunks: below the floor only if all are to go
 
   // A block of at most 256 KiB from memory that is there already; null if there is none. Asks nobody, so latches may be held.
   char* take_resident(std::size_t bytes, std::size_t& got);

@@ -1,4 +1,5 @@
-// Where contexts take their blocks from: the slab allocator of a store (whose threads keep some at hand), or the block pool beneath it.
+// Where contexts take their blocks from: the slab allocator of a store (whose threads keep some at hand), or the block pool beneath
+// it.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +12,8 @@ class PressureManager;
 
 class BlockSource {
  public:
-  // At least `bytes`, `got` says how many really (BlockPool::block_bytes), aligned to 4 KiB, not zeroed. Null: no budget; whoever has
-  // memory to give was asked, and waited for, so no latch may be held.
+  // At least `bytes`, `got` says how many really (BlockPool::block_bytes), aligned to 4 KiB, not zeroed. Null: no budget; whoever
+  // has memory to give was asked, and waited for, so no latch may be held.
   virtual char* take(std::size_t bytes, std::size_t& got, Site site = Site::current()) = 0;
   virtual void give(char* block, std::size_t got) = 0;  // anywhere
   // Gives back to the system what it keeps, until that comes to `bytes`; answers how much it was. Allocates nothing.

@@ -178,8 +178,9 @@ Result<void> MemoryBudget::set_limit(std::size_t bytes) {
   constexpr std::size_t piece_most = 2u << 20;
   const MutexLock lock(limit_mutex_);
   if (bytes < least_bytes || bytes > limit_)
-    return fail(ErrorCode::invalid_argument, "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with",
-                bytes, least_bytes, limit_);
+    return fail(ErrorCode::invalid_argument,
+                "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with", bytes, least_bytes,
+                limit_);
   const std::size_t before = used(Account::withheld), target = limit_ - bytes;
   withhold_.store(target);
   if (target <= before) {
@@ -198,8 +199,8 @@ Result<void> MemoryBudget::set_limit(std::size_t bytes) {
   if (held == target) return {};
   withhold_.store(before);
   discharge(Account::withheld, held - before);
-  return fail(ErrorCode::memory_budget_exceeded, "a memory budget of {} bytes: what is in use now allows for {} at the least", bytes,
-              limit_ - held);
+  return fail(ErrorCode::memory_budget_exceeded, "a memory budget of {} bytes: what is in use now allows for {} at the least",
+              bytes, limit_ - held);
 }
 
 void MemoryBudget::reset_peaks() {

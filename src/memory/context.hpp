@@ -62,7 +62,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
 
   // `label` must outlive the context.
   Context(BlockSource& pool, const char* label, const ContextOptions& options = {});  // a root that no view shows
-  Context(ContextSet& set, const char* label, const ContextOptions& options = {});  // a root
+  Context(ContextSet& set, const char* label, const ContextOptions& options = {});    // a root
   Context(Context& parent, const char* label, const ContextOptions& options = {});
   ~Context() override;
   Context(const Context&) = delete;

@@ -1,9 +1,9 @@
-// Where memory is asked for, and how a test makes that fail there. A site is a call of one of the functions that grant memory; each of
-// them has a last parameter, Site, that is the caller's place in the source unless the caller hands on its own.
+// Where memory is asked for, and how a test makes that fail there. A site is a call of one of the functions that grant memory; each
+// of them has a last parameter, Site, that is the caller's place in the source unless the caller hands on its own.
 //
-// In a build with PLIMSOLL_FAILURE_POINTS (that of the engine in tests/faults) whoever grants memory first asks a hook of the calling
-// thread, which may say no; in all other builds a Site is empty, nobody is asked, and nothing of this is left. After the loops of
-// SQLite's and Seastar's tests, which let the k-th allocation fail for every k.
+// In a build with PLIMSOLL_FAILURE_POINTS (that of the engine in tests/faults) whoever grants memory first asks a hook of the
+// calling thread, which may say no; in all other builds a Site is empty, nobody is asked, and nothing of this is left. After the
+// loops of SQLite's and Seastar's tests, which let the k-th allocation fail for every k.
 #pragma once
 
 #ifdef PLIMSOLL_FAILURE_POINTS

@@ -31,11 +31,11 @@ namespace plimsoll::memory {
 class MemoryBudget;
 
 // name, level from which the background takes it unasked, meaning; in the order of the ladder
-#define PLIMSOLL_RUNGS(X)                                                                      \
-  X(caches, warning, "cached blocks, magazines and extents go back")                           \
-  X(contexts, warning, "contexts of idle transaction slots give their blocks back")            \
-  X(pool, never, "the buffer pool drops clean pages, writes dirty ones, gives chunks back")    \
-  X(versions, critical, "versions are collected, compacted and spilled, ahead of their time")  \
+#define PLIMSOLL_RUNGS(X)                                                                        \
+  X(caches, warning, "cached blocks, magazines and extents go back")                             \
+  X(contexts, warning, "contexts of idle transaction slots give their blocks back")              \
+  X(pool, never, "the buffer pool drops clean pages, writes dirty ones, gives chunks back")      \
+  X(versions, critical, "versions are collected, compacted and spilled, ahead of their time")    \
   X(admission, never, "new transactions are delayed to the rate of what is freed, then refused") \
   X(victim, never, "the transaction that holds most memory is aborted")
 
@@ -81,8 +81,8 @@ class PressureManager {
   PressureManager& operator=(const PressureManager&) = delete;
   ~PressureManager();  // asserts that nobody is registered
 
-  // At most 16, registered at open, removed at close. `account` is what it gives back from. Removing waits until no thread is inside
-  // the reclaimer any more, so it must not be called by the reclaimer itself.
+  // At most 16, registered at open, removed at close. `account` is what it gives back from. Removing waits until no thread is
+  // inside the reclaimer any more, so it must not be called by the reclaimer itself.
   void add(Rung rung, Account account, Reclaimer& reclaimer);
   void remove(Reclaimer& reclaimer);
 
@@ -111,9 +111,9 @@ class PressureManager {
   // Before a context that holds `held` bytes takes so many more. False: no.
   bool admit_large(std::size_t held, std::size_t bytes);
 
-  void ledger_moved();  // by the budget, after each charge and discharge
+  void ledger_moved();            // by the budget, after each charge and discharge
   void freed(std::size_t bytes);  // somebody who waits may find room now: a discharge, or blocks that went back to a cache
-  void tick();          // by the background, every few milliseconds
+  void tick();                    // by the background, every few milliseconds
 
   void enable(Rung rung, bool on);  // for tests: what is off is not taken
   MemoryPressure statistics() const;
@@ -192,8 +192,8 @@ class PressureManager {
   std::uint64_t events_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // ever
 };
 
-// How the work that a thread does can be called off by others: when one of `bits` is set in `word`, its charges wait no longer. Set by
-// who owns the work; one a thread.
+// How the work that a thread does can be called off by others: when one of `bits` is set in `word`, its charges wait no longer. Set
+// by who owns the work; one a thread.
 struct Interrupt {
   const std::atomic<std::uint64_t>* word = nullptr;
   std::uint64_t bits = 0;

@@ -220,7 +220,8 @@ inline void SlabAllocator::give_of(unsigned index, char* at, std::size_t bytes) 
 // Gives what a store's slab allocator keeps at hand to whoever needs it more.
 class SlabReclaimer final : public Reclaimer {
  public:
-  explicit SlabReclaimer(SlabAllocator& slab) : slab_(slab), registration_(slab.pressure(), Rung::caches, Account::contexts, *this) {}
+  explicit SlabReclaimer(SlabAllocator& slab)
+      : slab_(slab), registration_(slab.pressure(), Rung::caches, Account::contexts, *this) {}
   std::size_t reclaim(std::size_t bytes) override { return slab_.trim(bytes); }
   std::string_view obstacle() const override { return "every slab has objects in use"; }
 

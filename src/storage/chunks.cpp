@@ -3,8 +3,8 @@
 //
 // An optimistic reader that was descheduled on its way to a frame may look at a chunk that was given back meanwhile, or clear the
 // cooling mark there; the system then maps zeroed memory again (for a look: on kernels without the shared zero page), uncharged.
-// The window is a few instructions wide, and emptying the chunk, with its dirty pages, has to fit into it; the background takes such
-// memory away again (scrub).
+// The window is a few instructions wide, and emptying the chunk, with its dirty pages, has to fit into it; the background takes
+// such memory away again (scrub).
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t too_dear = ~std::size_t{0};
 constexpr unsigned emptying_rounds = 512;
-// Who needed a chunk will need it again soon: what others have taken and given back stays free for so long before the pool takes it,
-// or each would cost a round of writing pages out.
+// Who needed a chunk will need it again soon: what others have taken and given back stays free for so long before the pool takes
+// it, or each would cost a round of writing pages out.
 constexpr std::uint64_t growth_rest_ns = 250'000'000;
 
 }  // namespace

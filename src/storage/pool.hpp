@@ -175,7 +175,8 @@ class Pool final : public memory::Reclaimer {
   // The page, if frame `hint` still holds it and nobody has it latched. The hot path: two loads of one cache line. A scan leaves a
   // cooling page cooling.
   bool try_frame(PageKey key, FrameIndex hint, OptimisticPage& page, Access access = Access::normal) const {
-    if (hint >= frames_ || !arena_.committed(hint >> chunk_frames_shift_)) return false;  // where there is no memory, a look makes some
+    if (hint >= frames_ || !arena_.committed(hint >> chunk_frames_shift_))
+      return false;  // where there is no memory, a look makes some
     const char* bytes = frame_bytes(hint);
     const std::uint64_t word = word_of(bytes).load(std::memory_order_acquire);
     perturb(Window::sampled);
@@ -353,7 +354,7 @@ class Pool final : public memory::Reclaimer {
 
   Mutex clock_mutex_{LatchRank::pool};  // the hand; and that no chunk goes while its frames are looked at
   FrameIndex hand_ PLIMSOLL_GUARDED_BY(clock_mutex_) = 0;
-  Turn writer_turn_{LatchRank::writer};  // the write buffer, the doublewrite area, FrameInfo::writing
+  Turn writer_turn_{LatchRank::writer};               // the write buffer, the doublewrite area, FrameInfo::writing
   std::optional<memory::Registration> registration_;  // once it is open
 };
 

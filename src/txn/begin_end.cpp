@@ -127,8 +127,8 @@ Result<bool> TransactionImpl::revert_all(Pace pace) {
 Error TransactionImpl::why_ended(std::uint64_t id) const {
   if (sacrificed_.load(std::memory_order_acquire) == id)
     return fail(ErrorCode::memory_budget_exceeded, "transaction {} was aborted: memory was short, and it held most", id).error();
-  return fail(ErrorCode::transaction_timeout, "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone",
-              id)
+  return fail(ErrorCode::transaction_timeout,
+              "transaction {} was ended by its deadline, a kill or an abort; what it wrote is undone", id)
       .error();
 }
 

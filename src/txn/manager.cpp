@@ -75,8 +75,7 @@ Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64
     const bool lingers = status == Status::committing && slot.state.load(std::memory_order_acquire) == TransactionState::committed;
     if (lingers || slot.id.load(std::memory_order_acquire) != id)
       return fail(ErrorCode::transaction_aborted, "transaction {} has ended", id);
-    if (status == Status::reverting || status == Status::parked)
-      return std::unexpected(transaction.why_ended(id));
+    if (status == Status::reverting || status == Status::parked) return std::unexpected(transaction.why_ended(id));
     if (status != Status::idle) return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
     if (slot.control.compare_exchange_weak(control, with_status(control, Status::in_operation), std::memory_order_acq_rel)) break;
   }

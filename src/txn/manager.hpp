@@ -44,7 +44,8 @@ class TransactionManager final : public memory::Reclaimer {
 
  private:
   explicit TransactionManager(Engine& engine)
-      : engine_(engine), registration_(engine.provider.budget().pressure(), memory::Rung::victim, memory::Account::contexts, *this) {}
+      : engine_(engine),
+        registration_(engine.provider.budget().pressure(), memory::Rung::victim, memory::Account::contexts, *this) {}
   TransactionImpl* transactions() const { return memory_.as<TransactionImpl>(); }
   Bytes global_id_of(registry::SlotIndex slot) const PLIMSOLL_REQUIRES(prepare_mutex_) { return transactions()[slot].global_id(); }
   bool reap(TxnId id);
@@ -61,7 +62,7 @@ class TransactionManager final : public memory::Reclaimer {
   TxnId victim_ PLIMSOLL_GUARDED_BY(victim_mutex_){};
   std::uint64_t victim_since_ns_ PLIMSOLL_GUARDED_BY(victim_mutex_) = 0;
   std::size_t victim_bytes_ PLIMSOLL_GUARDED_BY(victim_mutex_) = 0;
-  std::uint32_t garbage_at_ = 0;                       // where the background goes on in the garbage tree
+  std::uint32_t garbage_at_ = 0;  // where the background goes on in the garbage tree
   memory::Registration registration_;
 };
 

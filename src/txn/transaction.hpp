@@ -204,8 +204,8 @@ class TransactionImpl {
   bool read_only_ = false, durable_ = true;
   std::atomic<bool> needs_revert_{false}, lingering_{false};
   std::atomic<std::uint64_t> sacrificed_{0};  // the id of the last one
-  bool keeps_marks_ = false;  // committed, but some marks are looked up in this slot
-  Lsn read_position_{};       // everything read was committed by records below (rule 15)
+  bool keeps_marks_ = false;                  // committed, but some marks are looked up in this slot
+  Lsn read_position_{};                       // everything read was committed by records below (rule 15)
   std::atomic<std::uint64_t> last_entry_{0};
   std::uint64_t entries_ = 0;      // entries in the chain
   std::uint64_t write_count_ = 0;  // grows with every write: cursors notice

@@ -1,7 +1,7 @@
-// Every request of the engine for memory fails: the k-th one of a scenario once, then the k-th and all later ones until the scenario
-// has returned, for every k. What is answered is right or says memory_budget_exceeded; an abort succeeds whatever fails; afterwards the
-// store is sound, holds what was committed, goes on working, and its accounts are where they were. A site of the build's list at which
-// nothing ever failed fails the last test. One thread, nothing runs in the background.
+// Every request of the engine for memory fails: the k-th one of a scenario once, then the k-th and all later ones until the
+// scenario has returned, for every k. What is answered is right or says memory_budget_exceeded; an abort succeeds whatever fails;
+// afterwards the store is sound, holds what was committed, goes on working, and its accounts are where they were. A site of the
+// build's list at which nothing ever failed fails the last test. One thread, nothing runs in the background.
 //
 // ctest-labels: medium asan
 #include <fmt/format.h>
@@ -33,9 +33,9 @@ Injector& injector() {
 struct Scenario {
   const char* name;
   Result<void> (*run)(Life&);
-  void (*prepare)(Life&) = nullptr;  // before each run, nothing fails
+  void (*prepare)(Life&) = nullptr;                                   // before each run, nothing fails
   enum Kind : std::uint8_t { goes_on, ends, begins } kind = goes_on;  // the store stays open; run closes it; run opens it
-  bool on_memory_disk = false;       // no_space says the same there: the disk is the budget
+  bool on_memory_disk = false;                                        // no_space says the same there: the disk is the budget
 };
 
 Error wrong(std::string_view what) { return Error(ErrorCode::corruption, what); }
@@ -260,7 +260,8 @@ Result<void> commit_without_waiting(Life& life) {
   TRY(tx);
   Result<void> done = tx->put(life.table, key_of(50), "async");
   Result<void> later{};
-  if (done) done = tx->commit_async([](void* to, Result<void> outcome) { *static_cast<Result<void>*>(to) = std::move(outcome); }, &later);
+  if (done)
+    done = tx->commit_async([](void* to, Result<void> outcome) { *static_cast<Result<void>*>(to) = std::move(outcome); }, &later);
   if (!done) {
     life.abort(*tx);
     return done;
@@ -303,10 +304,11 @@ void without_second_table(Life& life) {
 
 void make_work(Life& life) {
   for (int round = 0; round < 3; ++round) {
-    const auto done = life.in_transaction({.durability = Durability::relaxed}, [&](Transaction& tx, Changes& changes) -> Result<void> {
-      for (int n = 60; n < 120; ++n) TRY(life.put(tx, changes, key_of(n), small_value(n + round)));
-      return {};
-    });
+    const auto done =
+        life.in_transaction({.durability = Durability::relaxed}, [&](Transaction& tx, Changes& changes) -> Result<void> {
+          for (int n = 60; n < 120; ++n) TRY(life.put(tx, changes, key_of(n), small_value(n + round)));
+          return {};
+        });
     ASSERT_TRUE(done) << done.error().message();
   }
   const auto done = life.in_transaction({}, [&](Transaction& tx, Changes& changes) -> Result<void> {
@@ -396,7 +398,8 @@ void use_closed_store(Life& life) {
   image.use(life);
 }
 
-// A loser with a large value, a prepared transaction, a table dropped, pages that were never written, and some that were torn perhaps.
+// A loser with a large value, a prepared transaction, a table dropped, pages that were never written, and some that were torn
+// perhaps.
 void use_crashed_store(Life& life) {
   static const Image image = [] {
     Life first;
@@ -538,7 +541,7 @@ class Faults : public ::testing::TestWithParam<Scenario> {
     injector().disarm();
     if (!done) {
       const bool no_space = scenario.on_memory_disk && done.error().code() == ErrorCode::no_space;
-    EXPECT_TRUE(no_space || done.error().code() == ErrorCode::memory_budget_exceeded) << done.error().message();
+      EXPECT_TRUE(no_space || done.error().code() == ErrorCode::memory_budget_exceeded) << done.error().message();
       EXPECT_NE(injector().fired(), 0u) << done.error().message();
     }
     if (!life.is_open()) life.open();
