@@ -69,7 +69,8 @@ class Database {
   Result<void> checkpoint();
 
   // Moves the hard limit: 16 MiB .. Options::memory_budget, bytes. Lower: memory is given back to the system until the new limit
-  // holds, pages of the pool first; memory_budget_exceeded: what runs needs more than that now, and the limit is where it was.
+  // holds, pages of the pool first, the largest transactions last; memory_budget_exceeded: what users hold does not fit below it,
+  // and the limit is where it was.
   Result<void> set_memory_budget(std::size_t bytes);
   // Gives back what can be spared at once, up to `bytes`; answers how much it was. The pool may fill it again later.
   std::size_t release_memory(std::size_t bytes);

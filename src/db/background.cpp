@@ -74,8 +74,10 @@ void Store::tell_of_pressure() {
 void Store::watch_system() {
   constexpr std::uint64_t every_ns = 1'000'000'000;
   const std::uint64_t now = time_->monotonic_ns();
-  if (!sampler_ || now < next_sample_ns_.load(std::memory_order_relaxed)) return;
+  if (now < next_sample_ns_.load(std::memory_order_relaxed)) return;
   next_sample_ns_.store(now + every_ns, std::memory_order_relaxed);
+  slab_->sample_next();
+  if (!sampler_) return;
   const io::MemorySample sample = sampler_->sample();
   const std::uint64_t left = sample.available_bytes.value_or(~std::uint64_t{0}), all = sample.limit_bytes.value_or(0);
   const double waiting = sample.psi_some_avg10.value_or(0);

@@ -11,8 +11,8 @@ struct Environment {
   io::FileSystem* files = nullptr;
   TimeSource* time = nullptr;
   std::uint64_t seed = 0;             // of salts and back-off
-  const char* memory_root = nullptr;  // where /proc and /sys are looked for; null: with an environment, nowhere
   std::uint32_t redo_frames = 0;      // redo goes about its work as if the pool had so many frames; 0: as many as it has
+  const char* memory_root = nullptr;  // where /proc and /sys are looked for; null: with an environment, nowhere
 };
 
 }  // namespace plimsoll

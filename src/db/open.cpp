@@ -116,7 +116,9 @@ Result<void> Store::check_least_budget() const {
   for (int rounds = 0; rounds < 8; ++rounds) {  // the ring's size follows from the budget
     Options with_least = options_;
     with_least.memory_budget = least;
-    least = std::max<std::uint64_t>(least, fixed + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
+    const std::uint64_t floors_and_reserve = least < 64 * mib ? mib : 8 * mib;  // a few chunks
+    least =
+        std::max<std::uint64_t>(least, fixed + floors_and_reserve + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
   }
   if (home_ == Home::memory) least = std::max<std::uint64_t>(least, pool_share_in_memory * frames_least * options_.page_size);
   if (options_.memory_budget >= least) return in_range("memory_budget", options_.memory_budget, least, budget_most);

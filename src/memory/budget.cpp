@@ -115,6 +115,12 @@ std::size_t MemoryBudget::used() const {
   return all - std::min(all, used(Account::withheld));
 }
 
+std::size_t MemoryBudget::obtainable() const {
+  const std::size_t claimed = cell(Account::store).claimed.load(), all = used(Account::store);
+  const std::size_t kept = reserve() + claimed - std::min(claimed, all);
+  return limit() - std::min(limit(), kept);
+}
+
 bool MemoryBudget::within_caps(Account account, std::size_t bytes) const {
   return bytes <= cell(account).cap.load() && (is_root(account) || within_caps(parent_of(account), bytes));
 }

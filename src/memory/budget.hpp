@@ -67,7 +67,8 @@ class MemoryBudget {
   bool lowering() const { return withhold_.load(std::memory_order_relaxed) > used(Account::withheld); }  // right now
   std::size_t limit_at_first() const { return limit_; }
 
-  std::size_t used() const;  // without what is withheld
+  std::size_t used() const;        // without what is withheld
+  std::size_t obtainable() const;  // the limit, less the reserve and the parts of floors that nobody uses now
   std::size_t used(Account account) const { return cell(account).used.load(std::memory_order_relaxed); }
   std::size_t peak(Account account) const { return cell(account).peak.load(std::memory_order_relaxed); }
   std::size_t floor(Account account) const { return cell(account).floor.load(std::memory_order_relaxed); }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <iterator>
 #include <span>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -49,8 +50,8 @@ constexpr std::size_t percent_to_enter[] = {0, 70, 85, 95}, percent_of_hysteresi
 constexpr unsigned climbs_max = 16;
 // A victim needs a moment until it has noticed, and its owner has let go.
 constexpr unsigned barren_waits_max = 40;
-// What would fit is waited for longer.
-constexpr std::uint64_t patience = 10;
+// What would fit is waited for longer, as long as the pool goes on to give.
+constexpr std::uint64_t patience = 10, pool_is_done_ns = 500'000'000;
 
 constexpr std::uint64_t tick_ns = 20'000'000;
 constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 5'000'000;
@@ -132,7 +133,7 @@ std::size_t PressureManager::needed() const {
 // Needed bytes at which a level begins, or, on the way down, ends.
 std::size_t PressureManager::line(PressureLevel level, bool down) const {
   const std::size_t percent = percent_to_enter[static_cast<std::size_t>(level)] - (down ? percent_of_hysteresis : 0);
-  const std::size_t limit = budget_.limit(), baseline = std::min(baseline_.load(std::memory_order_relaxed), limit);
+  const std::size_t limit = budget_.obtainable(), baseline = std::min(baseline_.load(std::memory_order_relaxed), limit);
   return baseline + (limit - baseline) / 100 * percent;
 }
 
@@ -224,8 +225,9 @@ std::size_t PressureManager::call(Rung rung, Reclaimer& reclaimer, std::size_t b
     PLIMSOLL_DCHECK(answer <= freed);
     answer = std::min<std::size_t>(answer, freed);
     count.freed_bytes.fetch_add(answer, std::memory_order_relaxed);
+    if (rung == Rung::pool && answer != 0) pool_gave_ns_.store(begun + busy, std::memory_order_relaxed);
   }
-  if (answer != 0 && !reclaimer.only_starts()) return answer;
+  if (bytes == 0 || (answer != 0 && !reclaimer.only_starts())) return answer;
   if (answer == 0) {
     count.in_vain.fetch_add(1, std::memory_order_relaxed);
     count.rests_until_ns.store(begun + busy + rest_ns[static_cast<std::size_t>(rung)], std::memory_order_relaxed);
@@ -315,18 +317,18 @@ void PressureManager::refused(std::size_t bytes) {
   if (has_room(bytes)) refused_with_room_.fetch_add(1, std::memory_order_relaxed);
 }
 
-// True: something was freed meanwhile.
-bool PressureManager::pause(CondVar& on, std::uint64_t ns, std::uint64_t& frees_seen) {
+// Until something is freed, or the time is over. True: less is needed than before, so that waiting was not for nothing.
+bool PressureManager::pause(CondVar& on, std::uint64_t ns, Progress& progress) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::nanoseconds(ns);
   const MutexLock lock(mutex_);
-  while (frees_ == frees_seen) {
+  while (frees_ == progress.frees) {
     const auto left = until - std::chrono::steady_clock::now();
     if (left <= left.zero()) break;
     on.wait_for(mutex_, left);
   }
-  const bool moved = frees_ != frees_seen;
-  frees_seen = frees_;
-  return moved;
+  progress.frees = frees_;
+  const std::size_t needed = needed_now();
+  return std::exchange(progress.needed, needed) > needed;
 }
 
 bool PressureManager::last_resort(Account account, std::size_t bytes) {
@@ -339,22 +341,21 @@ bool PressureManager::last_resort(Account account, std::size_t bytes) {
 bool PressureManager::wait_for_room(Rungs rungs, Attempt& attempt, Account account, std::size_t bytes) {
   const Waiting waiting(waiters_);
   waits_.fetch_add(1, std::memory_order_relaxed);
-  std::uint64_t frees_seen = 0;
-  pause(freed_, 0, frees_seen);
+  Progress progress;
+  pause(freed_, 0, progress);
   const std::uint64_t begun = budget_.time().monotonic_ns();
+  std::uint64_t quiet_since = begun;
   for (unsigned barren = 0;;) {
     if (attempt.succeeds()) return true;
-    const bool moved = pause(freed_, watchdog_ns, frees_seen);
+    const bool moved = pause(freed_, watchdog_ns, progress);
     if (attempt.succeeds() || climb(rungs, &attempt, account, bytes)) return true;
-    const std::uint64_t waited = budget_.time().monotonic_ns() - begun;
-    if (interrupt.raised() || waited >= patience * wait_ns_) return false;
-    if (has_room(bytes)) continue;  // the pool is slow to write its pages, no more
-    if (waited >= wait_ns_) return false;
-    if (moved) {
-      barren = 0;
-    } else if (++barren > barren_waits_max || !last_resort(account, bytes)) {
-      return false;
-    }
+    const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
+    const bool pool_is_slow = has_room(bytes) && (budget_.lowering() || now < pool_gave_ns_.load() + pool_is_done_ns);
+    if (interrupt.raised() || waited >= (pool_is_slow ? patience : 1) * wait_ns_) return false;
+    if (moved) quiet_since = now;
+    if (pool_is_slow || now - quiet_since < watchdog_ns) continue;
+    if (++barren > barren_waits_max || !last_resort(account, bytes)) return false;
+    quiet_since = now;
   }
 }
 
@@ -389,8 +390,11 @@ void PressureManager::tick() {
   ledger_moved();
   if (level() == PressureLevel::normal) return;
   std::size_t freed = 0;
-  for (std::size_t i = 0; i < rung_count; ++i)
-    if (level() >= rung_facts[i].from) ask(static_cast<Rung>(i), nullptr, Account::frames, budget_.limit() / 16, freed);
+  for (std::size_t i = 0; i < rung_count; ++i) {
+    const auto rung = static_cast<Rung>(i);
+    const std::size_t bytes = rung == Rung::versions ? 0 : budget_.limit() / 16;  // the pool is to keep what collecting frees in it
+    if (level() >= rung_facts[i].from) ask(rung, nullptr, Account::frames, bytes, freed);
+  }
 }
 
 // --- admission ---
@@ -413,15 +417,16 @@ Result<void> PressureManager::admit_under_pressure() {
   count.fired.fetch_add(1, std::memory_order_relaxed);
   const Waiting waiting(waiters_);
   const std::uint64_t begun = budget_.time().monotonic_ns();
-  std::uint64_t frees_seen = 0, quiet_since = begun;
-  pause(newcomers_, 0, frees_seen);
+  std::uint64_t quiet_since = begun;
+  Progress progress;
+  pause(newcomers_, 0, progress);
   for (;;) {
     const PressureLevel now_at = level();
     const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
     if (now_at < critical || take_credit()) return {};
     if (now_at == critical && waited >= newcomer_delay_max_ns && !budget_.lowering()) return {};
     if (waited >= std::max(wait_ns_, newcomer_delay_max_ns)) break;
-    if (pause(newcomers_, newcomer_pause_ns, frees_seen)) quiet_since = now;
+    if (pause(newcomers_, newcomer_pause_ns, progress)) quiet_since = now;
     if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns) {
       if (!last_resort(Account::contexts, newcomer_bytes)) break;
       quiet_since = now;

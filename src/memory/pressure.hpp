@@ -52,7 +52,7 @@ std::string_view name(Rung rung);
 class Reclaimer {
  public:
   virtual ~Reclaimer() = default;
-  // Tries to give back at least `bytes`; answers what it really discharged.
+  // Tries to give back at least `bytes`; answers what it really discharged. 0: only tidies up what is its own.
   virtual std::size_t reclaim(std::size_t bytes) = 0;
   // What it could give back at any time without loss to anybody; takes no latch.
   virtual std::size_t reclaimable() const { return 0; }
@@ -163,7 +163,11 @@ class PressureManager {
   void leave(const Reclaimer& reclaimer);
   Result<void> admit_under_pressure();
   bool take_credit();
-  bool pause(CondVar& on, std::uint64_t ns, std::uint64_t& frees_seen);
+  struct Progress {  // of somebody who waits
+    std::uint64_t frees = 0;
+    std::size_t needed = 0;
+  };
+  bool pause(CondVar& on, std::uint64_t ns, Progress& progress);
   void update_level() PLIMSOLL_REQUIRES(mutex_);
   void add_event(PressureEvent event) PLIMSOLL_REQUIRES(mutex_);
   std::size_t needed_now() const PLIMSOLL_REQUIRES(mutex_);
@@ -177,7 +181,7 @@ class PressureManager {
   std::atomic<unsigned> waiters_{0};
   std::atomic<std::uint64_t> waits_{0}, refusals_{0}, refused_with_room_{0}, watchdog_{0};
   std::atomic<std::size_t> credit_{0};  // bytes freed since a newcomer was let in under pressure
-  std::atomic<std::uint64_t> next_tick_ns_{0};
+  std::atomic<std::uint64_t> next_tick_ns_{0}, pool_gave_ns_{0};
   std::array<RungCounts, rung_count> rungs_{};
 
   mutable Mutex mutex_{LatchRank::budget};
