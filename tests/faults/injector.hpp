@@ -1,5 +1,5 @@
-// Lets the k-th request for memory of this thread fail, once or with all later ones, and counts at which sites that happened. Also the
-// list of all sites that the build has made, and the comparison of the two.
+// Lets the k-th request for memory of this thread fail, once or with all later ones, and counts at which sites that happened. Also
+// the list of all sites that the build has made, and the comparison of the two.
 #pragma once
 
 #include <fmt/format.h>
@@ -74,15 +74,11 @@ inline std::set<Place> sites_of_build(const std::string& path) {
   std::ifstream list(path);
   for (std::string line; std::getline(list, line);) {
     const std::size_t colon = line.rfind(':');
-    if (colon != std::string::npos) sites.insert({line.substr(0, colon), static_cast<std::uint32_t>(std::stoul(line.substr(colon + 1)))});
+    if (colon != std::string::npos)
+      sites.insert({line.substr(0, colon), static_cast<std::uint32_t>(std::stoul(line.substr(colon + 1)))});
   }
   return sites;
 }
-
-struct Exception {
-  std::string_view text;    // what the line of the site contains
-  std::string_view reason;
-};
 
 struct Coverage {
   std::map<Place, Failures> injected;  // by the list's places

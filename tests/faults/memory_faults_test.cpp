@@ -1,7 +1,7 @@
-// Every request of the engine for memory fails: the k-th one of a scenario once, then the k-th and all later ones until the scenario
-// has returned, for every k. What is answered is right or says memory_budget_exceeded; an abort succeeds whatever fails; afterwards the
-// store is sound, holds what was committed, goes on working, and its accounts are where they were. A site of the build's list at which
-// nothing ever failed fails the last test. One thread, nothing runs in the background.
+// Every request of the engine for memory fails: the k-th one of a scenario once, then the k-th and all later ones until the
+// scenario has returned, for every k. What is answered is right or says memory_budget_exceeded; an abort succeeds whatever fails;
+// afterwards the store is sound, holds what was committed, goes on working, and its accounts are where they were. A site of the
+// build's list at which nothing ever failed fails the last test. One thread, nothing runs in the background.
 //
 // ctest-labels: medium asan
 #include <fmt/format.h>
@@ -33,9 +33,9 @@ Injector& injector() {
 struct Scenario {
   const char* name;
   Result<void> (*run)(Life&);
-  void (*prepare)(Life&) = nullptr;  // before each run, nothing fails
+  void (*prepare)(Life&) = nullptr;                                   // before each run, nothing fails
   enum Kind : std::uint8_t { goes_on, ends, begins } kind = goes_on;  // the store stays open; run closes it; run opens it
-  bool on_memory_disk = false;       // no_space says the same there: the disk is the budget
+  bool on_memory_disk = false;                                        // no_space says the same there: the disk is the budget
 };
 
 Error wrong(std::string_view what) { return Error(ErrorCode::corruption, what); }
@@ -260,7 +260,8 @@ Result<void> commit_without_waiting(Life& life) {
   TRY(tx);
   Result<void> done = tx->put(life.table, key_of(50), "async");
   Result<void> later{};
-  if (done) done = tx->commit_async([](void* to, Result<void> outcome) { *static_cast<Result<void>*>(to) = std::move(outcome); }, &later);
+  if (done)
+    done = tx->commit_async([](void* to, Result<void> outcome) { *static_cast<Result<void>*>(to) = std::move(outcome); }, &later);
   if (!done) {
     life.abort(*tx);
     return done;
@@ -303,10 +304,11 @@ void without_second_table(Life& life) {
 
 void make_work(Life& life) {
   for (int round = 0; round < 3; ++round) {
-    const auto done = life.in_transaction({.durability = Durability::relaxed}, [&](Transaction& tx, Changes& changes) -> Result<void> {
-      for (int n = 60; n < 120; ++n) TRY(life.put(tx, changes, key_of(n), small_value(n + round)));
-      return {};
-    });
+    const auto done =
+        life.in_transaction({.durability = Durability::relaxed}, [&](Transaction& tx, Changes& changes) -> Result<void> {
+          for (int n = 60; n < 120; ++n) TRY(life.put(tx, changes, key_of(n), small_value(n + round)));
+          return {};
+        });
     ASSERT_TRUE(done) << done.error().message();
   }
   const auto done = life.in_transaction({}, [&](Transaction& tx, Changes& changes) -> Result<void> {
@@ -396,7 +398,8 @@ void use_closed_store(Life& life) {
   image.use(life);
 }
 
-// A loser with a large value, a prepared transaction, a table dropped, pages that were never written, and some that were torn perhaps.
+// A loser with a large value, a prepared transaction, a table dropped, pages that were never written, and some that were torn
+// perhaps.
 void use_crashed_store(Life& life) {
   static const Image image = [] {
     Life first;
@@ -501,6 +504,9 @@ constexpr Scenario scenarios[] = {
     {.name = "allocators", .run = allocators, .kind = Scenario::begins},
 };
 
+// Sites at which no scenario lets memory be refused, by what stands in their line.
+std::set<Place> exceptions() { return {}; }
+
 // --- the loop ---
 
 class Faults : public ::testing::TestWithParam<Scenario> {
@@ -538,7 +544,7 @@ class Faults : public ::testing::TestWithParam<Scenario> {
     injector().disarm();
     if (!done) {
       const bool no_space = scenario.on_memory_disk && done.error().code() == ErrorCode::no_space;
-    EXPECT_TRUE(no_space || done.error().code() == ErrorCode::memory_budget_exceeded) << done.error().message();
+      EXPECT_TRUE(no_space || done.error().code() == ErrorCode::memory_budget_exceeded) << done.error().message();
       EXPECT_NE(injector().fired(), 0u) << done.error().message();
     }
     if (!life.is_open()) life.open();
@@ -565,6 +571,71 @@ TEST_P(Faults, OfEachRequestOnce) { fail_all(Mode::once); }
 TEST_P(Faults, OfEachRequestAndAllLaterOnes) { fail_all(Mode::persistent); }
 
 INSTANTIATE_TEST_SUITE_P(Of, Faults, testing::ValuesIn(scenarios), [](const auto& one) { return std::string(one.param.name); });
+
+// --- all sites ---
+
+std::string shown(const std::vector<Place>& places) {
+  std::string text;
+  for (const Place& place : places) text += "\n  " + shown(place);
+  return text;
+}
+
+// Runs after all scenarios, in one process with them: instantiated tests run in the order in which they are written.
+class Sites : public ::testing::TestWithParam<const char*> {
+ protected:
+  static bool all_have_run() {
+    const auto* all = ::testing::UnitTest::GetInstance();
+    return all->test_to_run_count() == all->total_test_count();
+  }
+};
+
+TEST_P(Sites, EachHasFailedOnceAndPersistently) {
+  if (!all_have_run()) GTEST_SKIP() << "only some of the scenarios have run";
+  const Coverage found = compare(sites_of_build(GetParam()), injector().failures(), exceptions());
+  std::uint64_t all = 0;
+  for (const auto& [site, count] : found.injected) {
+    fmt::print("{:7} once {:7} persistently  {}\n", count.once, count.persistent, shown(site));
+    all += count.all();
+  }
+  fmt::print("{} failures at {} sites\n", all, found.injected.size());
+  EXPECT_GE(found.injected.size(), 50u) << "the build has lost the list";
+  EXPECT_TRUE(found.missed.empty()) << "at these sites memory was never refused (both ways):" << shown(found.missed);
+  EXPECT_TRUE(found.unlisted.empty()) << "the build's list lacks:" << shown(found.unlisted);
+  EXPECT_TRUE(found.needless.empty()) << "these are no exceptions any more:" << shown(found.needless);
+}
+
+// Planted: a site that nobody reaches, one that failed in one way only, and one that the list does not know.
+TEST_P(Sites, ThatAreMissedAreNoticed) {
+  const std::set<Place> listed = {{"src/a.cpp", 10}, {"src/a.cpp", 20}, {"src/b.cpp", 5}, {"src/b.cpp", 50}};
+  const FailuresAt failures = {
+      {{"src/a.cpp", 9}, {1, 1}}, {{"src/a.cpp", 20}, {3, 0}}, {{"src/b.cpp", 30}, {1, 1}}, {{"src/b.cpp", 50}, {1, 2}}};
+  const Coverage found = compare(listed, failures, {{"src/b.cpp", 50}});
+  EXPECT_EQ(found.missed, (std::vector<Place>{{"src/a.cpp", 20}, {"src/b.cpp", 5}}));
+  EXPECT_EQ(found.unlisted, (std::vector<Place>{{"src/b.cpp", 30}}));
+  EXPECT_EQ(found.needless, (std::vector<Place>{{"src/b.cpp", 50}}));
+}
+
+// Planted: a transaction that is not ended, and one whose write the model does not know.
+TEST_P(Sites, WhatAScenarioLeavesIsNoticed) {
+  Life life;
+  life.open();
+  life.populate();
+  const Life::Accounts before = life.accounts();
+  ASSERT_EQ(life.examine(), "");
+  {
+    auto left = life.db().begin({});
+    ASSERT_TRUE(left);
+    ASSERT_TRUE(left->allocate(4_MiB));
+    EXPECT_NE(life.examine(), "");
+    EXPECT_NE(Life::difference_of(before, life.accounts()), "");
+  }
+  EXPECT_EQ(Life::difference_of(before, life.accounts()), "");
+  life.must.tables["t"][key_of(1)] = "something else";
+  EXPECT_NE(life.examine(), "");
+}
+
+INSTANTIATE_TEST_SUITE_P(OfTheBuild, Sites, testing::Values(PLIMSOLL_MEMORY_SITES),
+                         [](const auto&) { return std::string("list"); });
 
 }  // namespace
 }  // namespace plimsoll::test
