@@ -103,6 +103,8 @@ Result<TreeId> Catalogue::create(Bytes name) {
 Result<void> Catalogue::drop(Bytes name) {
   MutexLock lock(mutex_);
   PLIMSOLL_ASSIGN(const TreeId tree, find_to_change(name));
+  memory::Context context(engine_.contexts, "drop");
+  PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));  // before anything has happened
   const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
   const Bytes value{reinterpret_cast<const char*>(&tree.value), sizeof tree.value};
   const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
@@ -132,7 +134,7 @@ Result<void> Catalogue::drop(Bytes name) {
     leaf.unlatch();
     PLIMSOLL_TRY(engine_.log.flush_to(span.end));
   }
-  return empty_dropped(tree);
+  return empty_dropped(tree, buffer);
 }
 
 bool Catalogue::is_dropped(TreeId tree) {
@@ -140,15 +142,23 @@ bool Catalogue::is_dropped(TreeId tree) {
   return dropped_.contains(tree.value);
 }
 
+Result<char*> Catalogue::page_buffer(memory::Context& context) const {
+  char* const buffer = context.allocate(engine_.pool.page_bytes());
+  if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory to look through tables ({})", context.label());
+  return buffer;
+}
+
 // Everything but the root.
-Result<void> Catalogue::empty_dropped(TreeId tree) {
+Result<void> Catalogue::empty_dropped(TreeId tree, char* buffer) {
   PLIMSOLL_TRY(engine_.collector.forget(tree));
-  PLIMSOLL_TRY(free_large_values(tree));
+  PLIMSOLL_TRY(free_large_values(tree, buffer));
   return engine_.trees.free_pages(tree);
 }
 
 Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
-  PLIMSOLL_TRY(empty_dropped(tree));
+  memory::Context context(engine_.contexts, "drop");
+  PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
+  PLIMSOLL_TRY(empty_dropped(tree, buffer));
   PLIMSOLL_ASSIGN(const storage::Reservation map_of_root, engine_.space.prepare_free(tree.value));
   std::array<char, payload_bytes> payload;
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
@@ -174,10 +184,7 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
 }
 
 // Record by record, before the pages go: an interrupted drop goes on where it stopped.
-Result<void> Catalogue::free_large_values(TreeId tree) {
-  memory::Context context(engine_.contexts, "drop");
-  char* buffer = context.allocate(engine_.pool.page_bytes());
-  if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory to look through the dropped table");
+Result<void> Catalogue::free_large_values(TreeId tree, char* buffer) {
   std::array<char, 1024> key_buffer;
   std::optional<std::string> at;
   for (;;) {
@@ -253,8 +260,7 @@ Result<void> Catalogue::finish_drops() {
 Result<std::vector<TableInfo>> Catalogue::list(bool internal) {
   std::vector<TableInfo> tables;
   memory::Context context(engine_.contexts, "catalogue");
-  char* buffer = context.allocate(engine_.pool.page_bytes());
-  if (buffer == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory for a list of tables");
+  PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
   std::array<char, 1024> key_buffer;
   std::optional<std::string> at;
   for (;;) {

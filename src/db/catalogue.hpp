@@ -34,8 +34,9 @@ class Catalogue {
  private:
   Result<TreeId> find_to_change(Bytes name) PLIMSOLL_REQUIRES(mutex_) { return find(name); }
   Result<void> free_dropped(Bytes marker, TreeId tree);
-  Result<void> empty_dropped(TreeId tree);
-  Result<void> free_large_values(TreeId tree);
+  Result<char*> page_buffer(memory::Context& context) const;
+  Result<void> empty_dropped(TreeId tree, char* buffer);
+  Result<void> free_large_values(TreeId tree, char* buffer);
   Result<bool> free_large_value(TreeId tree, Bytes key);
   txn::Engine& engine_;
   Mutex mutex_{LatchRank::catalogue};
