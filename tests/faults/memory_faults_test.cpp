@@ -10,6 +10,7 @@
 #include <array>
 #include <functional>
 #include <new>
+#include <thread>
 
 #include "faults/injector.hpp"
 #include "faults/life.hpp"
