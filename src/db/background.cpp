@@ -122,6 +122,8 @@ void Store::start_threads() {
   const auto loop = [this](bool (Store::*work)(), std::chrono::milliseconds pause) {
     threads_.emplace_back([this, work, pause] {
       ask_for_short_slices();
+      std::size_t got = 0;  // the thread's magazines are made now, and it calls the heap no more
+      if (char* block = slab_->take(memory::BlockPool::block_bytes_min, got)) slab_->give(block, got);
       while (!stopping_.load(std::memory_order_acquire)) {
         (this->*work)();
         std::this_thread::sleep_for(pause);

@@ -372,7 +372,8 @@ std::size_t PressureManager::release(std::size_t bytes) {
 }
 
 void PressureManager::freed(std::size_t bytes) {
-  if (level() >= critical) {
+  const bool by_housekeeping = ReserveScope::active() || inside_callback;  // it takes and gives all the time
+  if (level() >= critical && !by_housekeeping) {
     std::size_t credit = credit_.load(std::memory_order_relaxed);
     while (credit < credit_max && !credit_.compare_exchange_weak(credit, credit + bytes)) {}
   }
