@@ -14,7 +14,7 @@ namespace plimsoll::memory {
 namespace {
 
 constexpr unsigned magazine_class = SlabClasses::of(sizeof(SlabMagazine));
-constexpr std::size_t thread_bytes = 8192;
+static_assert(sizeof(SlabThread) <= slab_thread_bytes);
 constexpr std::uint32_t never = std::numeric_limits<std::uint32_t>::max();
 
 std::size_t or_share(std::size_t option, std::size_t limit, std::size_t part, std::size_t least, std::size_t most) {
@@ -80,7 +80,7 @@ void SlabHeap::close() {
     const MutexLock lock(threads_mutex_);
     while (threads_ != nullptr) {
       SlabThread* thread = std::exchange(threads_, threads_->next);
-      pool_.give(static_cast<char*>(static_cast<void*>(thread)), thread_bytes);
+      pool_.give(static_cast<char*>(static_cast<void*>(thread)), slab_thread_bytes);
     }
   }
   const Mapping self = std::move(self_);  // unmapped last
@@ -123,14 +123,12 @@ bool SlabHeap::attach(SlabEntry& entry) {
         thread->owner = id;
         thread->entry = &entry;
         entry.thread.store(thread, std::memory_order_release);
-        if (fresh != nullptr) pool_.give(fresh, thread_bytes);
+        if (fresh != nullptr) pool_.give(fresh, slab_thread_bytes);
         return true;
       }
     }
-    std::size_t got = 0;
-    fresh = pool_.take(sizeof(SlabThread), got);
+    fresh = slab_thread_block(pool_);
     if (fresh == nullptr) return false;
-    PLIMSOLL_CHECK(got == thread_bytes);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "base/check.hpp"
+#include "memory/block_pool.hpp"
 
 namespace plimsoll::memory {
 namespace {
@@ -75,6 +76,13 @@ std::uint64_t slab_thread_id() {
 bool slab_barrier() {
   static const bool registered = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
   return registered && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+char* slab_thread_block(BlockPool& pool) {
+  std::size_t got = 0;
+  char* block = pool.take(slab_thread_bytes, got);
+  PLIMSOLL_CHECK(block == nullptr || got == slab_thread_bytes);
+  return block;
 }
 
 }  // namespace plimsoll::memory

@@ -20,6 +20,8 @@
 
 namespace plimsoll::memory {
 
+class BlockPool;
+
 inline constexpr unsigned slab_classes_max = 80;  // the size classes and eight movable ones
 inline constexpr unsigned slab_entries_max = 15;  // heaps that have magazines at a time; others work without
 
@@ -101,7 +103,9 @@ class SlabThreads {  // a heap, as far as ending threads see it
   unsigned number_ = slab_entries_max;
 };
 
-std::uint64_t slab_thread_id();  // of this thread; 0: it is ending and has told the heaps already
-bool slab_barrier();             // every running thread of the process has passed a barrier; false: the system cannot do that
+inline constexpr std::size_t slab_thread_bytes = 8192;  // of the block that a SlabThread lies in
+char* slab_thread_block(BlockPool& pool);               // null: no budget
+std::uint64_t slab_thread_id();                         // of this thread; 0: it is ending and has told the heaps already
+bool slab_barrier();  // every running thread of the process has passed a barrier; false: the system cannot do that
 
 }  // namespace plimsoll::memory

@@ -104,7 +104,7 @@ inline Coverage compare(const std::set<Place>& sites, const FailuresAt& failures
   }
   for (const auto& [site, count] : found.injected) {
     if (excepted.contains(site)) {
-      if (count.all() != 0) found.needless.push_back(site);
+      if (count.once != 0 && count.persistent != 0) found.needless.push_back(site);
     } else if (count.once == 0 || count.persistent == 0) {
       found.missed.push_back(site);
     }
