@@ -107,14 +107,14 @@ class MemoryBudget {
 // freed at all (abort, log flush, spilling, the background). Of the ladder they ask only the rungs that need nobody. Nests.
 class ReserveScope {
  public:
-  ReserveScope() { ++depth_; }
-  ~ReserveScope() { --depth_; }
+  ReserveScope() { ++depth; }
+  ~ReserveScope() { --depth; }
   ReserveScope(const ReserveScope&) = delete;
   ReserveScope& operator=(const ReserveScope&) = delete;
-  static bool active() { return depth_ != 0; }
+  static bool active() { return depth != 0; }
 
  private:
-  static inline thread_local unsigned depth_ = 0;
+  static inline thread_local unsigned depth = 0;
 };
 
 // A charge that goes back by itself. Move-only.
