@@ -147,7 +147,7 @@ class Run {
     for (const RungStats& rung : statistics.pressure.rungs)
       if (rung.fired == 0) return false;
     for (const NamedValue& counter : statistics.counters)
-      if (counter.name == "version_bytes_moved" && counter.value == 0) return false;
+      if ((counter.name == "version_bytes_moved" || counter.name == "transactions_sacrificed") && counter.value == 0) return false;
     return true;
   }
 
@@ -196,6 +196,7 @@ class Run {
       if (rung.fired == 0) report_.failures.push_back("the rung " + rung.name + " was never taken");
     if (report_.totals.pinned == 0) report_.failures.emplace_back("no snapshot was pinned and read again");
     if (report_.version_bytes_moved == 0) report_.failures.emplace_back("no version was moved");
+    if (report_.sacrificed == 0) report_.failures.emplace_back("no transaction was sacrificed");
   }
 
   const HostileSettings& settings_;

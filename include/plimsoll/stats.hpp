@@ -52,7 +52,7 @@ struct MemoryPressure {
   std::uint64_t waits = 0;              // charges that waited for others
   std::uint64_t refusals = 0;           // charges and transactions refused in the end
   std::uint64_t refused_with_room = 0;  // of them, when 20 % of the budget were neither needed nor asked for: there should be none
-  std::uint64_t watchdog = 0;           // waits during which nothing was freed, so that the last rung was taken
+  std::uint64_t watchdog = 0;           // waits during which the need for memory did not fall, so that the last rung was taken
   std::vector<RungStats> rungs;         // in the order in which they are taken
   std::vector<PressureEvent> events;    // the newest, oldest first
 };

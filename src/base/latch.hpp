@@ -51,8 +51,8 @@ enum class LatchRank : std::uint8_t {
   log_file = 110,
   file_names = 115,
   file = 120,
-  budget = 130,
-  memory = 140,
+  memory = 130,  // of allocators, which charge the budget for what they take
+  budget = 140,
   events = 150,
 };
 

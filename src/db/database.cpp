@@ -129,7 +129,9 @@ Result<void> Database::set_memory_budget(std::size_t bytes) {
   PLIMSOLL_OPEN();
   return store_->budget().set_limit(bytes);
 }
-std::size_t Database::release_memory(std::size_t bytes) { return store_ ? store_->budget().pressure().release(bytes) : 0; }
+std::size_t Database::release_memory(std::size_t bytes) {
+  return store_ && store_->usable() ? store_->budget().pressure().release(bytes) : 0;
+}
 void Database::set_pressure_level(PressureLevel level) {
   if (store_) store_->budget().pressure().set_level_by_hand(level);
 }

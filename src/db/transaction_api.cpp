@@ -54,15 +54,15 @@ bool alive(const TransactionImpl* owner, std::uint64_t id) {
   return owner->slot().state.load(std::memory_order_relaxed) != TransactionState::committed;  // a slot may stay for its marks' sake
 }
 
-// A value, cursor or stream dies; `close` gives back what it held, unless its transaction has ended before, and took its memory.
-template <class Close>
-void let_go(TransactionImpl* owner, std::uint64_t id, Close close) {
-  if (alive(owner, id)) {
-    close();
+// A value, cursor or stream dies. True: it gives back what it held; false: its transaction has ended before, and took its memory.
+bool let_go(TransactionImpl* owner, std::uint64_t id) {
+  const bool holds = alive(owner, id);
+  if (holds) {
     owner->handle_gone();
   } else {
     owner->engine().stale_handles.fetch_sub(1);
   }
+  return holds;
 }
 
 }  // namespace
@@ -87,7 +87,7 @@ Value& Value::operator=(Value&& other) noexcept {
   return *this;
 }
 Value::~Value() {
-  if (data_ != nullptr) let_go(owner_, owner_id_, [&] { owner_->free_value(data_, std::max<std::size_t>(size_, 1)); });
+  if (data_ != nullptr && let_go(owner_, owner_id_)) owner_->free_value(data_, std::max<std::size_t>(size_, 1));
 }
 
 // --- Cursor ---
@@ -100,7 +100,7 @@ Cursor& Cursor::operator=(Cursor&& other) noexcept {
   return *this;
 }
 Cursor::~Cursor() {
-  if (impl_ != nullptr) let_go(owner_, owner_id_, [&] { txn::CursorImpl::close(impl_); });
+  if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::CursorImpl::close(impl_);
 }
 Result<bool> Cursor::next() {
   auto operation = Operation::begin(owner_, owner_id_);
@@ -126,7 +126,7 @@ ValueReader& ValueReader::operator=(ValueReader&& other) noexcept {
   return *this;
 }
 ValueReader::~ValueReader() {
-  if (impl_ != nullptr) let_go(owner_, owner_id_, [&] { txn::ValueReaderImpl::close(impl_); });
+  if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::ValueReaderImpl::close(impl_);
 }
 std::uint64_t ValueReader::size() const { return alive(owner_, owner_id_) ? impl_->size() : 0; }
 Result<std::size_t> ValueReader::read(std::span<char> into) {
@@ -143,7 +143,7 @@ ValueWriter& ValueWriter::operator=(ValueWriter&& other) noexcept {
   return *this;
 }
 ValueWriter::~ValueWriter() {
-  if (impl_ != nullptr) let_go(owner_, owner_id_, [&] { txn::ValueWriterImpl::close(impl_); });
+  if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::ValueWriterImpl::close(impl_);
 }
 Result<void> ValueWriter::write(Bytes piece) {
   auto operation = Operation::begin(owner_, owner_id_);

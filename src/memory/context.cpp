@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "memory/context_set.hpp"
-#include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
 
@@ -299,6 +298,7 @@ void Context::use_block(Block* block) {
 Context::Block* Context::add_block(std::size_t bytes) {
   static_assert(sizeof(Block) <= header_bytes && header_bytes % alignment_max == 0);
   if (BlockPool::block_bytes(bytes) > room()) return nullptr;
+  const InterruptScope waiting(interrupt());
   if (!pool_.pressure().admit_large(root_->subtree_bytes(), bytes)) return nullptr;
   std::size_t got = 0;
   char* const start = pool_.take(bytes, got);

@@ -37,6 +37,7 @@
 #include "base/check.hpp"
 #include "memory/block_pool.hpp"
 #include "memory/poison.hpp"
+#include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
 
@@ -78,6 +79,9 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   // `callback` stays the caller's memory (which may be of this context) and must stay until it is called.
   void on_reset(ResetCallback& callback);
   void set_cap(std::size_t bytes);  // of a root, or of a context that was made with a cap
+  // Of a root: what calls off waiting for a block for the tree.
+  void set_interrupt(Interrupt by) { interrupt_ = by; }
+  Interrupt interrupt() const { return root_->interrupt_; }
 
   // --- of roots of a set that live long and have one user after the other ---
   void begin_use(std::uint64_t owner, std::uint64_t now_ns);  // what the view will show; the peak begins anew
@@ -172,6 +176,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   const char* const label_;
   ContextSet* set_ = nullptr;
   std::size_t cap_;
+  Interrupt interrupt_;
   const std::uint32_t keeper_bytes_, block_bytes_max_;
   std::atomic<std::size_t> subtree_{0}, peak_{0};
   std::atomic<std::uint64_t> owner_{0}, since_ns_{0};

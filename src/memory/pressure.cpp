@@ -56,7 +56,8 @@ constexpr std::uint64_t patience = 10, pool_is_done_ns = 500'000'000;
 constexpr std::uint64_t tick_ns = 20'000'000;
 constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 5'000'000;
 constexpr std::size_t newcomer_bytes = 4u << 10;  // a context's first block: about what a small transaction gives back at its end
-constexpr std::size_t credit_max = 64 * newcomer_bytes;
+constexpr std::size_t credit_share = 16;          // of the limit, at most, may be saved up for newcomers
+constexpr std::uint64_t told_again_ns = 1'000'000'000;  // how often one rung is in the history: the ring is for what changes
 
 thread_local bool inside_callback = false;
 
@@ -232,6 +233,9 @@ std::size_t PressureManager::call(Rung rung, Reclaimer& reclaimer, std::size_t b
     count.in_vain.fetch_add(1, std::memory_order_relaxed);
     count.rests_until_ns.store(begun + busy + rest_ns[static_cast<std::size_t>(rung)], std::memory_order_relaxed);
   }
+  std::uint64_t told = count.told_ns.load(std::memory_order_relaxed);
+  if (told != 0 && begun - told < told_again_ns) return answer;
+  if (!count.told_ns.compare_exchange_strong(told, begun)) return answer;
   const MutexLock lock(mutex_);
   add_event({.level = level(),
              .what = name(rung),
@@ -374,8 +378,9 @@ std::size_t PressureManager::release(std::size_t bytes) {
 void PressureManager::freed(std::size_t bytes) {
   const bool by_housekeeping = ReserveScope::active() || inside_callback;  // it takes and gives all the time
   if (level() >= critical && !by_housekeeping) {
+    const std::size_t most = budget_.limit() / credit_share;
     std::size_t credit = credit_.load(std::memory_order_relaxed);
-    while (credit < credit_max && !credit_.compare_exchange_weak(credit, credit + bytes)) {}
+    while (credit < most && !credit_.compare_exchange_weak(credit, std::min(credit + bytes, most))) {}
   }
   if (waiters_.load() == 0) return;
   const MutexLock lock(mutex_);
@@ -443,14 +448,13 @@ Result<void> PressureManager::admit_under_pressure() {
 bool PressureManager::admit_large(std::size_t held, std::size_t bytes) {
   constexpr std::size_t large_share = 32;
   if (held + bytes <= budget_.limit() / large_share || ReserveScope::active()) return true;
-  if (needed() + bytes <= line(critical, false)) return true;
   struct Below final : Attempt {
     Below(PressureManager& of, std::size_t n) : manager(of), bytes(n) {}
     bool succeeds() override { return manager.needed() + bytes <= manager.line(critical, false); }
     PressureManager& manager;
     std::size_t bytes;
   } below(*this, bytes);
-  if (make_room_by(of_contexts, below, Account::contexts, bytes)) return true;
+  if (below.succeeds() || make_room_by(of_contexts, below, Account::contexts, bytes)) return true;
   if (!interrupt.raised()) refused(bytes);
   return false;
 }

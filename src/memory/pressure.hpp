@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/latch.hpp"
 #include "memory/account.hpp"
@@ -135,7 +136,7 @@ class PressureManager {
     unsigned calls = 0;  // threads that are inside
   };
   struct RungCounts {
-    std::atomic<std::uint64_t> fired{0}, freed_bytes{0}, in_vain{0}, busy_ns{0}, false_claims{0}, rests_until_ns{0};
+    std::atomic<std::uint64_t> fired{0}, freed_bytes{0}, in_vain{0}, busy_ns{0}, false_claims{0}, rests_until_ns{0}, told_ns{0};
     std::atomic<bool> enabled{true};
   };
   struct Span {
@@ -196,14 +197,25 @@ class PressureManager {
   std::uint64_t events_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // ever
 };
 
-// How the work that a thread does can be called off by others: when one of `bits` is set in `word`, its charges wait no longer. Set
-// by who owns the work; one a thread.
+// How the work that a thread does can be called off by others: when one of `bits` is set in `word`, its charges wait no longer.
 struct Interrupt {
   const std::atomic<std::uint64_t>* word = nullptr;
   std::uint64_t bits = 0;
   bool raised() const { return word != nullptr && (word->load(std::memory_order_acquire) & bits) != 0; }
 };
-inline thread_local Interrupt interrupt;
+inline constinit thread_local Interrupt interrupt;  // of what this thread does now
+
+// For as long as one lives, what its thread waits for can be called off by `by`. Nests.
+class InterruptScope {
+ public:
+  explicit InterruptScope(Interrupt by) : outer_(std::exchange(interrupt, by)) {}
+  ~InterruptScope() { interrupt = outer_; }
+  InterruptScope(const InterruptScope&) = delete;
+  InterruptScope& operator=(const InterruptScope&) = delete;
+
+ private:
+  Interrupt outer_;
+};
 
 // Keeps a reclaimer registered for as long as it lives: the last member of whoever is one.
 class Registration {

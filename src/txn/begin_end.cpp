@@ -1,5 +1,6 @@
 // The ends of a transaction's life that are not commit: begin, abort, prepare and what recovery brings back.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/duration.hpp"
@@ -47,19 +48,14 @@ void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
-  if (const std::uint64_t handles = handles_.exchange(0, std::memory_order_relaxed); handles != 0)
-    engine_.stale_handles.fetch_add(handles);
+  if (const std::uint64_t handles = std::exchange(handles_, 0); handles != 0) engine_.stale_handles.fetch_add(handles);
   global_id_bytes_ = 0;
   needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
-  forget_what_is_in_memory();
-  context_.rest();
-}
-
-void TransactionImpl::forget_what_is_in_memory() {
   write_set_ = nullptr;
   savepoints_ = nullptr;
   savepoint_count_ = savepoint_number_ = 0;
+  context_.rest();
 }
 
 // The owner's abort. After an error the transaction is parked and the background goes on; readers step over its marks meanwhile.
@@ -82,15 +78,12 @@ void TransactionImpl::end_aborted() {
   engine_.registry.release(slot_);
 }
 
-// On the owner's behalf: this thread has taken the control word to `reverting`.
+// On the owner's behalf: this thread has taken the control word to `reverting`. The memory stays until the owner lets go: what was
+// handed out of it may be looked at meanwhile.
 void TransactionImpl::revert_and_park() {
   slot().state.store(TransactionState::aborted, std::memory_order_seq_cst);
   const auto reverted = revert_all(Pace::leave_off);
   engine_.registry.drop_snapshot(slot_);
-  if (reverted && *reverted && handles_.load(std::memory_order_acquire) == 0) {  // else it dies with the handles
-    forget_what_is_in_memory();
-    context_.release();
-  }
   std::uint64_t control = slot().control.load(std::memory_order_acquire);
   PLIMSOLL_CHECK(registry::status_of(control) == Status::reverting);
   while (!slot().control.compare_exchange_weak(control, registry::with_status(control, Status::parked))) {}

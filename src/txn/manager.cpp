@@ -12,8 +12,6 @@
 namespace plimsoll::txn {
 
 namespace {
-thread_local TxnId inside{};  // the transaction whose operation this thread is in
-
 // The key of a garbage record.
 std::uint32_t number_of(Bytes key) {
   PLIMSOLL_CHECK(key.size() == 4);
@@ -79,18 +77,12 @@ Result<void> TransactionManager::enter(TransactionImpl& transaction, std::uint64
     if (status != Status::idle) return fail(ErrorCode::invalid_argument, "transaction {} is used by another thread right now", id);
     if (slot.control.compare_exchange_weak(control, with_status(control, Status::in_operation), std::memory_order_acq_rel)) break;
   }
-  if (slot.state.load(std::memory_order_relaxed) == TransactionState::active) {
-    inside = TxnId{id};
-    memory::interrupt = {&slot.control, registry::killed_bit};
-    return {};
-  }
+  if (slot.state.load(std::memory_order_relaxed) == TransactionState::active) return {};
   leave(transaction, id);
   return fail(ErrorCode::transaction_aborted, "transaction {} is prepared: its coordinator ends it", id);
 }
 
 void TransactionManager::leave(TransactionImpl& transaction, std::uint64_t id) {
-  inside = {};
-  memory::interrupt = {};
   registry::Slot& slot = transaction.slot();
   std::uint64_t control = slot.control.load(std::memory_order_acquire);
   for (;;) {
@@ -210,7 +202,8 @@ std::size_t TransactionManager::reclaim(std::size_t) {
         largest = id;
       }
     }
-    if (!largest || largest == inside) return on_its_way;
+    const bool asks_itself = largest && memory::interrupt.word == &engine_.registry.slot(registry::slot_of(largest)).control;
+    if (!largest || asks_itself) return on_its_way;
     victim_ = largest;
     victim_since_ns_ = now;
     victim_bytes_ = most;

@@ -33,6 +33,7 @@ class TransactionImpl {
 
   TransactionImpl(Engine& engine, registry::SlotIndex slot)
       : engine_(engine), slot_(slot), context_(engine.contexts, "transaction") {
+    context_.set_interrupt({&this->slot().control, registry::killed_bit});
     context_.rest();
   }
 
@@ -71,9 +72,8 @@ class TransactionImpl {
   Result<std::span<char>> allocate(std::size_t bytes, std::size_t alignment);
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
   // Values, cursors and streams that users hold; those that outlive the transaction are the engine's (Engine::stale_handles).
-  void handle_made() { handles_.store(handles_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed); }
-  // After what it held went back: a reaper that sees none left takes the memory.
-  void handle_gone() { handles_.store(handles_.load(std::memory_order_relaxed) - 1, std::memory_order_release); }
+  void handle_made() { ++handles_; }
+  void handle_gone() { --handles_; }
   std::size_t memory_bytes() const { return context_.subtree_bytes(); }
   memory::Context& context() { return context_; }
   registry::Slot& slot() { return engine_.registry.slot(slot_); }
@@ -122,7 +122,6 @@ class TransactionImpl {
 
   // begin_end.cpp
   void end(bool committed);
-  void forget_what_is_in_memory();
   Result<void> check_writable(Bytes key) const;
   // read.cpp
   Result<Found> read(TreeId tree, Bytes key, Want want, memory::Context& into);
@@ -211,7 +210,7 @@ class TransactionImpl {
   std::uint64_t write_count_ = 0;  // grows with every write: cursors notice
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
-  std::atomic<std::uint64_t> handles_{0};
+  std::uint64_t handles_ = 0;
   bool recovered_ = false;  // there are log records of it that this run of the store did not write
   version::PrivateLane lane_;
   std::uint64_t discards_ = 0;    // Pool::data_discards() before the first write

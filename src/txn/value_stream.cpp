@@ -169,6 +169,7 @@ Result<bool> ValueReaderImpl::open(TreeId tree, Bytes key) {
     return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
   TransactionImpl::drop(found);
   large_.emplace(transaction_.engine(), value);
+  const memory::InterruptScope waiting(context_.interrupt());
   PLIMSOLL_TRY(large_->begin());
   return true;
 }
@@ -204,6 +205,7 @@ Result<void> ValueWriterImpl::begin(Bytes key) {
   if (copy == nullptr) return transaction_.no_memory();
   std::memcpy(copy, key.data(), key.size());
   key_ = {copy, key.size()};
+  const memory::InterruptScope waiting(context_.interrupt());
   return writer_->begin(0);
 }
 
@@ -233,7 +235,10 @@ Result<bool> TransactionImpl::write_extents(TreeId tree, Bytes key, const Extent
 
 Result<bool> TransactionImpl::write_large(TreeId tree, Bytes key, Bytes value, Change change) {
   ExtentWriter writer(engine_);
-  PLIMSOLL_TRY(writer.begin(value.size()));
+  {
+    const memory::InterruptScope waiting(context_.interrupt());
+    PLIMSOLL_TRY(writer.begin(value.size()));
+  }
   PLIMSOLL_TRY(writer.write(value));
   PLIMSOLL_TRY(writer.finish());
   return write_extents(tree, key, writer, change);
@@ -261,7 +266,10 @@ Result<void> TransactionImpl::read_whole(Found& found) {
     return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
   drop(found);
   ExtentReader reader(engine_, value);
-  PLIMSOLL_TRY(reader.begin());
+  {
+    const memory::InterruptScope waiting(context_.interrupt());
+    PLIMSOLL_TRY(reader.begin());
+  }
   found.data = found.into->allocate(std::max<std::size_t>(value.bytes, 1));
   if (found.data == nullptr) return no_memory();
   found.present = true;

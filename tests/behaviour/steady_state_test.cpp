@@ -1,15 +1,12 @@
 // What must not grow: after any number of transactions everything that was held for them goes back, whether a snapshot is held or
 // not.
 #include "behaviour/support.hpp"
+#include "sanitized.hpp"
 
 namespace plimsoll {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t million = 100'000;  // ten times slower
-#else
-constexpr std::uint64_t million = 1'000'000;
-#endif
+constexpr std::uint64_t million = sanitized ? 100'000 : 1'000'000;  // a sanitizer is ten times slower
 
 class SteadyState : public StoreTest {
  protected:

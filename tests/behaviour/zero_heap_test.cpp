@@ -10,15 +10,7 @@
 #include <latch>
 
 #include "behaviour/support.hpp"
-
-// A sanitizer has an allocator of its own, which must stay.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PLIMSOLL_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PLIMSOLL_TEST_SANITIZED
-#endif
-#endif
+#include "sanitized.hpp"
 
 namespace {
 
@@ -34,7 +26,7 @@ int first_depth = 0;
 
 }  // namespace
 
-#ifndef PLIMSOLL_TEST_SANITIZED
+#ifndef PLIMSOLL_TEST_SANITIZED  // a sanitizer's own allocator must stay
 extern "C" {
 void* __libc_malloc(std::size_t);
 void* __libc_calloc(std::size_t, std::size_t);
@@ -68,11 +60,7 @@ int posix_memalign(void** at, std::size_t alignment, std::size_t bytes) {
 namespace plimsoll {
 namespace {
 
-#ifdef PLIMSOLL_TEST_SANITIZED
-constexpr bool counts = false;
-#else
-constexpr bool counts = true;
-#endif
+constexpr bool counts = !sanitized;
 
 class ZeroHeap : public StoreTest {
  protected:

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory_resource>
@@ -21,19 +20,8 @@
 #include "memory/context.hpp"
 #include "memory/page_provider.hpp"
 #include "memory/poison.hpp"
+#include "unit/heap_allocations.hpp"
 #include "unit/memory_support.hpp"
-
-namespace {
-std::atomic<std::size_t> heap_allocations{0};
-}
-
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  heap_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* at = std::malloc(bytes)) return at;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* at) noexcept { std::free(at); }
-[[gnu::noinline]] void operator delete(void* at, std::size_t) noexcept { std::free(at); }
 
 namespace plimsoll::memory {
 namespace {

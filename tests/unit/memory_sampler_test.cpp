@@ -4,26 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <new>
 #include <string>
 
 #include "io/memory_sampler.hpp"
-
-namespace {
-std::atomic<std::size_t> heap_allocations{0};
-}
-
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  heap_allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* at = std::malloc(bytes)) return at;
-  throw std::bad_alloc();
-}
-[[gnu::noinline]] void operator delete(void* at) noexcept { std::free(at); }
-[[gnu::noinline]] void operator delete(void* at, std::size_t) noexcept { std::free(at); }
+#include "unit/heap_allocations.hpp"
 
 namespace plimsoll::io {
 namespace {

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sanitized.hpp"
+
 namespace plimsoll::memory {
 
 inline constexpr std::size_t KiB = 1024, MiB = 1024 * KiB;
@@ -21,18 +23,7 @@ inline std::size_t resident_bytes() {
 }
 
 // Resident bytes may move a little on their own (stacks, the test's heap), more so under a sanitizer.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PLIMSOLL_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PLIMSOLL_TEST_SANITIZED
-#endif
-#endif
-#ifdef PLIMSOLL_TEST_SANITIZED
-inline constexpr bool resident_is_exact = false;
-#else
-inline constexpr bool resident_is_exact = true;
-#endif
+inline constexpr bool resident_is_exact = !sanitized;
 inline constexpr std::size_t noise = 512 * KiB;
 
 inline bool all_are(const char* at, std::size_t bytes, char value) {
