@@ -194,6 +194,8 @@ Result<void> Store::open_memory() {
   PLIMSOLL_ASSIGN(blocks_, memory::BlockPool::make(*provider_));
   PLIMSOLL_ASSIGN(slab_, memory::SlabAllocator::make(*blocks_, {.label = "contexts", .time = &budget_->time()}));
   slab_reclaimer_.emplace(*slab_);
+  for (std::size_t rung = 0; options_.environment != nullptr && rung < memory::rung_count; ++rung)
+    budget_->pressure().enable(static_cast<memory::Rung>(rung), (options_.environment->rungs_off >> rung & 1) == 0);
   return {};
 }
 

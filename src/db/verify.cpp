@@ -13,37 +13,47 @@ namespace plimsoll::db {
 
 namespace {
 
-// One bit a page, charged to the budget.
+std::unexpected<Error> no_memory(std::size_t bytes) {
+  return fail(ErrorCode::memory_budget_exceeded, "verifying needs {} bytes of memory", bytes);
+}
+
+// One bit a page, in the memory of the session.
 class PageSet {
  public:
-  static Result<PageSet> make(memory::PageProvider& provider, std::uint32_t pages) {
+  static Result<PageSet> make(memory::Context& session, std::uint32_t pages) {
     PageSet set;
-    PLIMSOLL_ASSIGN(set.memory_, provider.map(memory::Account::io_buffers, pages / 8 + 1));
+    const std::size_t bytes = pages / 8 + 1;
+    set.bits_ = session.allocate(bytes);
+    if (set.bits_ == nullptr) return no_memory(bytes);
+    std::memset(set.bits_, 0, bytes);
     set.pages_ = pages;
     return set;
   }
   // False: outside the file, or there already.
   bool add(std::uint32_t page) {
     if (page >= pages_ || has(page)) return false;
-    memory_.data()[page / 8] = static_cast<char>(memory_.data()[page / 8] | 1 << page % 8);
+    bits_[page / 8] = static_cast<char>(bits_[page / 8] | 1 << page % 8);
     return true;
   }
-  bool has(std::uint32_t page) const { return page < pages_ && (memory_.data()[page / 8] >> page % 8 & 1) != 0; }
+  bool has(std::uint32_t page) const { return page < pages_ && (bits_[page / 8] >> page % 8 & 1) != 0; }
 
  private:
-  memory::Mapping memory_;
+  char* bits_ = nullptr;
   std::uint32_t pages_ = 0;
 };
 
 }  // namespace
 
 // Reads a large value for its checksum's sake.
-Result<void> Store::read_through(const txn::LargeValue& value) {
+Result<void> Store::read_through(const txn::LargeValue& value, memory::Context& session) {
+  constexpr std::size_t piece_bytes = 64u << 10;
   txn::ExtentReader reader(*engine_, value);
   PLIMSOLL_TRY(reader.begin());
-  PLIMSOLL_ASSIGN(const memory::Mapping buffer, provider_->map(memory::Account::io_buffers, txn::piece_bytes));
+  memory::Context piece(session, "value");
+  char* const buffer = piece.allocate(piece_bytes);
+  if (buffer == nullptr) return no_memory(piece_bytes);
   for (;;) {
-    PLIMSOLL_ASSIGN(const std::size_t got, reader.read({buffer.data(), buffer.bytes()}));
+    PLIMSOLL_ASSIGN(const std::size_t got, reader.read({buffer, piece_bytes}));
     if (got == 0) return {};
   }
 }
@@ -63,7 +73,8 @@ Result<VerifyReport> Store::verify() {
     if (error.code() != ErrorCode::memory_budget_exceeded) return problem(page, table, error.message());
     if (!refused) refused = error;
   };
-  PLIMSOLL_ASSIGN(PageSet referred, PageSet::make(*provider_, space_->file_pages()));
+  memory::Context session(engine_->contexts, "verify");
+  PLIMSOLL_ASSIGN(PageSet referred, PageSet::make(session, space_->file_pages()));
   const auto refer = [&](std::uint32_t page, const std::string& table) {
     ++report.pages;
     if (!referred.add(page)) problem(page, table, "two things refer to this page, or it lies outside the file");
@@ -80,7 +91,8 @@ Result<VerifyReport> Store::verify() {
         return problem(table.tree.value, table.name, "the descriptor of a large value is damaged");
       for (std::uint32_t i = 0; i < value.count; ++i)
         for (std::uint32_t page = 0; page < value.extent[i].pages; ++page) refer(value.extent[i].first + page, table.name);
-      if (auto read = read_through(value); !read) failed(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error());
+      if (auto read = read_through(value, session); !read)
+        failed(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error());
     };
     const auto checked = trees_->check(
         table.tree, [&](std::uint32_t page, std::string_view what) { problem(page, table.name, what); },

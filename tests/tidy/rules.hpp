@@ -35,6 +35,8 @@ Findings check_includes(const SourceFile& file);
 Findings check_lengths(const SourceFile& file);
 // One map is keyed by transaction id: the registry's.
 Findings check_transaction_maps(const SourceFile& file);
+// Memory comes from the system in one place of the engine: the page provider.
+Findings check_memory_calls(const SourceFile& file);
 // Words that mark unfinished work.
 Findings check_words(const SourceFile& file);
 // Every file begins with a comment that says what it is; a .cpp is spared when its header does.

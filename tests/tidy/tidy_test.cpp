@@ -77,6 +77,15 @@ TEST(TidyTransactionMaps, OnlyTheRegistryKeepsThingsByTransactionId) {
   EXPECT_TRUE(check_transaction_maps({"src/txn/manager.hpp", "// a map<TxnId, int> would be a second registry\n"}).empty());
 }
 
+TEST(TidyMemoryCalls, OnlyThePageProviderAsksTheSystemForMemory) {
+  const std::string bad = "void* at = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, -1, 0);\n";
+  EXPECT_EQ(check_memory_calls({"src/storage/pool.cpp", bad}).size(), 1u);
+  EXPECT_EQ(check_memory_calls({"src/memory/slab.cpp", "if (madvise(at, bytes, MADV_DONTNEED) != 0) return;\n"}).size(), 1u);
+  EXPECT_TRUE(check_memory_calls({"src/memory/page_provider.cpp", bad}).empty());
+  EXPECT_TRUE(check_memory_calls({"bench/report/process.cpp", bad}).empty());
+  EXPECT_TRUE(check_memory_calls({"src/memory/slab.cpp", "int mmaps = 0;  // mmap is called elsewhere\n"}).empty());
+}
+
 TEST(TidyWords, MarksOfUnfinishedWorkAreRefused) {
   const std::string mark = std::string("TO") + "DO";
   EXPECT_EQ(check_words({"a.cpp", "// " + mark + ": later\n"}).size(), 1u);
