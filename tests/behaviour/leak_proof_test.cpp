@@ -3,6 +3,7 @@
 // ctest-labels: medium asan tsan
 // ctest-timeout: 1800
 #include <array>
+#include <deque>
 
 #include "base/random.hpp"
 #include "behaviour/support.hpp"
@@ -256,7 +257,7 @@ class LeakProof : public StoreTest {
     return all;
   }
   std::array<std::uint64_t, end_count> work(Table where, std::uint64_t count, std::uint64_t seed) {
-    std::vector<Worker> all;
+    std::deque<Worker> all;
     for (unsigned i = 0; i < workers; ++i) all.emplace_back(db(), where, seed + i);
     std::vector<std::thread> threads;
     for (Worker& worker : all) threads.emplace_back([&worker, count] { worker.run(count / workers); });
