@@ -30,8 +30,12 @@ namespace {
 thread_local std::array<std::uint8_t, 256> held{};
 }
 
-void rank_acquire(LatchRank rank) {
+void rank_check(LatchRank rank) {
   for (unsigned higher = static_cast<unsigned>(rank) + 1; higher < held.size(); ++higher) PLIMSOLL_CHECK(held[higher] == 0);
+}
+
+void rank_acquire(LatchRank rank) {
+  rank_check(rank);
   ++held[static_cast<unsigned>(rank)];
 }
 

@@ -60,9 +60,11 @@ namespace detail {
 #ifdef NDEBUG
 inline void rank_acquire(LatchRank) {}
 inline void rank_release(LatchRank) {}
+inline void rank_check(LatchRank) {}
 #else
 void rank_acquire(LatchRank rank);  // aborts on an order violation
 void rank_release(LatchRank rank);
+void rank_check(LatchRank rank);  // aborts if acquiring it now would be one
 #endif
 }  // namespace detail
 

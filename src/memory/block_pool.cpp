@@ -148,6 +148,7 @@ char* BlockPool::Impl::try_take_carved(unsigned order) {
 
 // Blocks that others give back meanwhile serve as well as a new chunk.
 char* BlockPool::Impl::take_carved(unsigned order) {
+  PressureManager::check_may_wait();
   struct Take final : Attempt {
     Take(Impl& of, unsigned size) : pool(of), order(size) {}
     bool succeeds() override { return (block = pool.try_take_carved(order)) != nullptr; }

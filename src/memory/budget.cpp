@@ -136,6 +136,7 @@ bool MemoryBudget::can_ever_hold(Account account, std::size_t bytes) const {
 }
 
 Result<void> MemoryBudget::charge(Account account, std::size_t bytes, Site site) {
+  PressureManager::check_may_wait();
   if (refused(site)) return std::unexpected(refusal(account, bytes));
   if (try_charge(account, bytes, site)) [[likely]]
     return {};

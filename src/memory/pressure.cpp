@@ -304,6 +304,10 @@ bool PressureManager::climb(Rungs rungs, Attempt* attempt, Account account, std:
   return false;
 }
 
+void PressureManager::check_may_wait() {
+  if (!ReserveScope::active()) detail::rank_check(LatchRank::collector);
+}
+
 bool PressureManager::make_room(Attempt& attempt, Account account, std::size_t bytes) {
   if (budget_.can_ever_hold(account, bytes) && !inside_callback && make_room_by(all_harmless, attempt, account, bytes)) return true;
   // In a scope it is tried again; one that is called off has been refused for another reason.

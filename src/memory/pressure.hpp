@@ -92,6 +92,8 @@ class PressureManager {
   // What is needed now is fixed and does not count as pressure. Called once, when a store is open.
   void set_baseline();
 
+  // Debug builds: this thread may ask the whole ladder, the collector included, and wait (no latches, or a ReserveScope).
+  static void check_may_wait();
   // Until `attempt` succeeds: asks the ladder, then waits. False: it has not succeeded, and nothing more can be done about it now.
   bool make_room(Attempt& attempt, Account account, std::size_t bytes);
   // What can be given back at once; answers how much it was.

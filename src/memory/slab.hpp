@@ -211,10 +211,10 @@ inline void SlabAllocator::give_of(unsigned index, char* at, std::size_t bytes) 
     mine.leave();
     return give_slow(index, at, bytes);
   }
+  mark_.put(at);  // inside: outside, the magazine may be taken away, and the object be another owner's
   *top = at;
   slot.top = top + 1;
   mine.leave();
-  mark_.put(at);
 }
 
 // Gives what a store's slab allocator keeps at hand to whoever needs it more.

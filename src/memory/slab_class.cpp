@@ -129,6 +129,21 @@ SlabSpan* SlabClass::give(char* const* objects, unsigned count) {
   return emptied;
 }
 
+SlabSpan* SlabClass::take_unused() {
+  SlabSpan* unused = nullptr;
+  const MutexLock lock(mutex_);
+  for (SlabSpan* span = bins_[0].first; span != nullptr;) {
+    SlabSpan* const next = span->after;
+    if (span->out() == 0) {
+      unlink(span);
+      span->after = std::exchange(unused, span);
+      span->withheld = true;
+    }
+    span = next;
+  }
+  return unused;
+}
+
 void SlabClass::release(SlabSpan* emptied) {
   const std::size_t bytes = SlabClasses::span_bytes(size_);
   while (emptied != nullptr) {

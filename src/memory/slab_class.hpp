@@ -66,7 +66,8 @@ class SlabClass {
   void count_block() { out_.fetch_add(1, std::memory_order_relaxed); }  // one that was taken from the pool directly
   bool is_object(char* at) const;                                       // an object of one of its slabs, or a block, begins there
   bool add_span(bool resident_only);                  // false: the cap, or no memory. May ask reclaimers unless resident_only
-  void release(SlabSpan* emptied);                    // the result of give(), without the mutex
+  SlabSpan* take_unused();                            // the slabs that nobody took from: others gave objects back meanwhile
+  void release(SlabSpan* emptied);                    // the result of give() or take_unused(), without the mutex
   SlabMagazine* exchange_empty(SlabMagazine* empty);  // a full magazine for an empty one or for nothing; null: there is none
   SlabMagazine* exchange_full(SlabMagazine* full);    // an empty one for a full one; null: the depot is full, or has no empty one
   bool wants_empty(unsigned count) const;             // exchange_full() failed for want of an empty one

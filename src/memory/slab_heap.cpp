@@ -415,6 +415,7 @@ void SlabHeap::drain_depot(unsigned index) {
     free_magazine(full);
   }
   while (SlabMagazine* empty = of.remove_empty()) free_magazine(empty);
+  of.release(of.take_unused());
 }
 
 std::size_t SlabHeap::trim(std::size_t bytes) {

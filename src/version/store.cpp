@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "memory/budget.hpp"
 
 namespace plimsoll::version {
 
@@ -50,10 +51,12 @@ Result<SegmentIndex> Store::take_segment() {
   return index;
 }
 
+// Under the latches of the lane and of the table, which the collector takes, too: only rungs that need neither may be asked.
 Result<void> Store::grow_table(SegmentIndex index) {
   const std::size_t needed = (std::size_t{index} + 1) * sizeof(Segment);
   if (needed <= chunks_ * arena_.chunk_bytes()) return {};
   if (chunks_ == arena_.chunks()) return fail(ErrorCode::memory_budget_exceeded, "the version store has reached its largest size");
+  const memory::ReserveScope under_latches;
   PLIMSOLL_TRY(arena_.commit(chunks_));
   ++chunks_;
   return {};

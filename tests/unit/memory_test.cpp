@@ -109,7 +109,7 @@ TEST(BudgetDeathTest, AReclaimerThatClaimsMoreThanTheLedgerSawIsFound) {
         liar.held = budget.try_charge(Account::frames, 16 * MiB) ? 16 * MiB : 0;
         std::ignore = budget.charge(Account::contexts, 1);
       },
-      "answer <= discharged_");
+      "answer <= freed");
 }
 #endif
 
@@ -160,7 +160,7 @@ TEST(Budget, BehavesLikeTheFormulaUnderRandomOperations) {
       }
       RC_ASSERT(budget.used(a) == used[at]);
     }
-    for (std::size_t i = 0; i < used.size(); ++i) budget.discharge(static_cast<Account>(i), used[i]);
+    for (const Account a : all_accounts) budget.discharge(a, used[static_cast<std::size_t>(a)]);
   }));
 }
 

@@ -711,6 +711,28 @@ TEST_F(Slab, CompactionGivesBackWhatIsNotUsed) {
   owner.clear();
 }
 
+// A slab is made when there is no object; when others give some back before one is taken from it, nothing in it is ever out.
+TEST_F(Slab, ASlabThatNobodyTookFromGoes) {
+  SlabShared shared;
+  std::vector<std::atomic<std::uint8_t>> units(pool->chunks() * pool->chunk_bytes() / SlabClasses::unit_bytes);
+  shared.pool = &*pool;
+  shared.units = units.data();
+  shared.base = pool->base();
+  shared.span_bytes_max = MiB;
+  SlabClass of;
+  of.open(shared, 5, SlabClasses::size(5));
+  ASSERT_TRUE(of.add_span(false));
+  char* object = nullptr;
+  ASSERT_EQ(of.take(&object, 1), 1u);
+  EXPECT_EQ(of.take_unused(), nullptr);
+  ASSERT_TRUE(of.add_span(false));
+  of.release(of.take_unused());
+  EXPECT_EQ(of.spans(), 1u);
+  of.release(of.give(&object, 1));
+  EXPECT_EQ(of.spans(), 0u);
+  EXPECT_EQ(shared.span_bytes.load(), 0u);
+}
+
 TEST_F(Slab, OwnersMayRefuseAndOthersMayUseTheChunk) {
   make({.guard_every = 0});
   Owner owner(*slab, 200), other(*slab, 1000);
