@@ -59,6 +59,42 @@ PageState check_image(const char* image, std::uint32_t page_bytes, std::uint64_t
   return key_of(image) == key ? PageState::good : PageState::misplaced;
 }
 
+void DoublewritePages::begin_batch() {
+  const MutexLock lock(mutex_);
+  in_batch_count_ = 0;
+}
+
+void DoublewritePages::add(PageKey key) {
+  const MutexLock lock(mutex_);
+  PLIMSOLL_CHECK(in_batch_count_ < in_batch_.size());
+  in_batch_[in_batch_count_++] = key;
+}
+
+void DoublewritePages::unsure() {
+  const MutexLock lock(mutex_);
+  unknown_ = true;
+}
+
+void DoublewritePages::replaced() {
+  const MutexLock lock(mutex_);
+  in_area_ = in_batch_;
+  in_area_count_ = in_batch_count_;
+  unknown_ = false;
+}
+
+void DoublewritePages::cleared() {
+  const MutexLock lock(mutex_);
+  in_area_count_ = 0;
+  unknown_ = false;
+}
+
+bool DoublewritePages::may_hold(PageKey from, PageKey to) const {
+  const auto concerned = [&](PageKey key) { return key >= from && key < to; };
+  const MutexLock lock(mutex_);
+  return unknown_ || std::any_of(in_area_.begin(), in_area_.begin() + in_area_count_, concerned) ||
+         std::any_of(in_batch_.begin(), in_batch_.begin() + in_batch_count_, concerned);
+}
+
 // One sync covers header and images: if the crash comes before its end, nothing has been written in place yet, and repair() trusts
 // no image that does not fit its key.
 Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::span<const PageKey> keys, const char* images) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <span>
 
+#include "base/latch.hpp"
 #include "io/file.hpp"
 #include "memory/page_provider.hpp"
 #include "plimsoll/error.hpp"
@@ -22,12 +23,23 @@ enum class PageState : std::uint8_t { good, never_written, damaged, misplaced };
 PageState check_image(const char* image, std::uint32_t page_bytes, std::uint64_t salt, PageKey key);
 void seal_image(char* image, std::uint32_t page_bytes, std::uint64_t salt);
 
-// Which pages a batch in the area may hold.
-struct DoublewriteBatch {
-  std::array<PageKey, doublewrite_batch> keys;
-  std::size_t count = 0;
-  bool unknown = true;  // it may be another one
-  std::span<const PageKey> pages() const { return {keys.data(), count}; }
+// Of which pages an image lies in the area, or is on its way to its place. Whoever writes a page out adds it with the page latched,
+// so that nobody who was given the page's place in the file later can miss it. Thread-safe; changed by who has the writer's turn.
+class DoublewritePages {
+ public:
+  void begin_batch();
+  void add(PageKey key);  // of the batch
+  void replaced();        // the area holds the batch
+  void unsure();          // it may hold the batch or what it held before
+  void cleared();         // the area holds nothing
+  bool may_hold(PageKey from, PageKey to) const;
+
+ private:
+  using Keys = std::array<PageKey, doublewrite_batch>;
+  mutable Mutex mutex_{LatchRank::writer};
+  Keys in_area_ PLIMSOLL_GUARDED_BY(mutex_), in_batch_ PLIMSOLL_GUARDED_BY(mutex_);
+  std::size_t in_area_count_ PLIMSOLL_GUARDED_BY(mutex_) = 0, in_batch_count_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
+  bool unknown_ PLIMSOLL_GUARDED_BY(mutex_) = true;  // the area may hold anything
 };
 
 // Writes one batch of sealed images (adjacent in memory, `images`), synced when it returns.

@@ -62,12 +62,12 @@ Result<FreeFrame> Pool::take_by_eviction() {
 }
 
 // Writes the candidates, unless somebody else's batch has brought a free frame meanwhile. True if that was so, or something was
-// written.
+// written. Nobody queues for the turn: those who need frames wait for the batch that is under way, and one of them writes the next.
+// (In a queue each would get the turn only to see that there are frames now, and no batch would begin until all of them had run.)
 Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
   if (!writer_turn_.try_take()) {
-    sweep(evicted_at_once, nullptr, Cooling::respected);
-    if (free_count_.load(std::memory_order_relaxed) != 0) return true;
-    writer_turn_.take();
+    wait_for_free_frame();
+    return true;
   }
   const TurnHolder turn(writer_turn_, TurnHolder::Adopt::adopted);
   if (free_count_.load(std::memory_order_relaxed) != 0) return true;

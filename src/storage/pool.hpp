@@ -335,7 +335,7 @@ class Pool final : public memory::Reclaimer {
   FileTable files_;
   io::File* doublewrite_ = nullptr;
   std::atomic<std::uint64_t> data_discards_{0};
-  DoublewriteBatch doublewritten_;  // what may lie in the area; the writer's turn guards it
+  DoublewritePages doublewritten_;
 
   mutable Mutex free_mutex_{LatchRank::pool};
   FrameIndex free_head_ PLIMSOLL_GUARDED_BY(free_mutex_) = no_frame;

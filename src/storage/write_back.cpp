@@ -34,6 +34,7 @@ Result<void> Pool::write_back(Lsn below) {
 // Answers how many pages were written.
 Result<std::size_t> Pool::write_frames(std::span<const FrameIndex> frames, Waiting waiting, After after) {
   WriteBatch batch;
+  doublewritten_.begin_batch();
   for (const FrameIndex frame : frames) copy_out(frame, waiting, batch);
   if (batch.count() == 0) return 0;
   const Result<void> stored = store(batch);
@@ -68,6 +69,7 @@ void Pool::copy_out(FrameIndex frame, Waiting waiting, WriteBatch& batch) {
     entry.lsn = lsn_of(image);
     entry.image = image;
     batch.flush_limit = std::max({batch.flush_limit, entry.lsn, Lsn{info.flush_limit.load(std::memory_order_relaxed)}});
+    if (!scratch) doublewritten_.add(key);
     info.writing.store(true, std::memory_order_relaxed);
     info.changed_since_copy.store(false, std::memory_order_relaxed);
     seal_image(image, page_bytes(), salt_);
@@ -81,11 +83,14 @@ Result<void> Pool::store(WriteBatch& batch) {
   PLIMSOLL_CHECK(log_.durable() >= batch.flush_limit);
   const std::span kept(batch.kept.data(), batch.kept_count);
   if (!kept.empty() && doublewrite_ != nullptr) {
-    doublewritten_.unknown = true;  // a write that fails may have left the batch before
-    std::transform(kept.begin(), kept.end(), doublewritten_.keys.begin(), [](const WriteBatch::Entry& entry) { return entry.key; });
-    doublewritten_.count = kept.size();
-    PLIMSOLL_TRY(write_doublewrite(*doublewrite_, page_bytes(), doublewritten_.pages(), write_buffer_.data()));
-    doublewritten_.unknown = false;
+    std::array<PageKey, doublewrite_batch> keys;
+    std::transform(kept.begin(), kept.end(), keys.begin(), [](const WriteBatch::Entry& entry) { return entry.key; });
+    if (auto written = write_doublewrite(*doublewrite_, page_bytes(), std::span(keys).first(kept.size()), write_buffer_.data());
+        !written) {
+      doublewritten_.unsure();
+      return written;
+    }
+    doublewritten_.replaced();
     metrics_.add(Counter::doublewrite_batches);
   }
   std::sort(kept.begin(), kept.end(), [](const WriteBatch::Entry& a, const WriteBatch::Entry& b) { return a.key < b.key; });
@@ -94,13 +99,11 @@ Result<void> Pool::store(WriteBatch& batch) {
 }
 
 Result<void> Pool::settle_writes(std::uint32_t first, std::uint32_t count) {
-  const TurnHolder turn(writer_turn_);
-  if (doublewrite_ == nullptr) return {};
-  const auto concerned = [&](PageKey key) { return key >= data_page(first) && key < data_page(first + count); };
-  if (!doublewritten_.unknown && std::ranges::none_of(doublewritten_.pages(), concerned)) return {};
+  if (doublewrite_ != nullptr && !doublewritten_.may_hold(data_page(first), data_page(first + count))) return {};
+  const TurnHolder turn(writer_turn_);  // a batch under way reaches its end
+  if (doublewrite_ == nullptr || !doublewritten_.may_hold(data_page(first), data_page(first + count))) return {};
   PLIMSOLL_TRY(clear_doublewrite(*doublewrite_));
-  doublewritten_.unknown = false;
-  doublewritten_.count = 0;
+  doublewritten_.cleared();
   return {};
 }
 
