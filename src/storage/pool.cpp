@@ -76,9 +76,9 @@ Result<void> Pool::open_memory(memory::PageProvider& provider, const PoolOptions
   PLIMSOLL_ASSIGN(arena_, provider.reserve(memory::Account::frames, provider.chunk_bytes(), chunks));
   base_ = arena_.chunk(0);
   chunks_min_ = std::max<std::size_t>(1, (options.frames_min + in_chunk - 1) / in_chunk);
-  const MutexLock lock(chunk_mutex_);
   for (std::size_t chunk = 0; chunk < chunks_min_; ++chunk) {
     PLIMSOLL_TRY(arena_.commit(chunk));
+    const MutexLock lock(chunk_mutex_);
     add_chunk(chunk);
   }
   return {};
