@@ -1,6 +1,6 @@
 // Scans, dumps and loads of ten times the pool beside a point workload that fits it: they must not push its pages out. Judged by
-// the counters, not by time. One thread works at a time: nothing for ThreadSanitizer.
-// ctest-labels: medium asan
+// the counters, not by time. One thread works at a time, through paths that other tests take too: nothing for sanitizers.
+// ctest-labels: medium
 // ctest-timeout: 900
 #include "behaviour/support.hpp"
 
