@@ -259,7 +259,7 @@ Result<void> HostileClient::giant() {
   for (std::uint64_t at = 0; static_cast<double>(written) < wanted && !stage_.stop; ++at) {
     const std::uint64_t step = at % generations_.size();
     std::uint64_t i = step;
-    if (step % 2 == 1) {
+    if (step % 2 == 9) {
       const std::uint64_t large = (first_key() + step) / large_every * large_every;
       i = large >= first_key() ? large - first_key() : step;
     }

@@ -51,7 +51,7 @@ constexpr unsigned climbs_max = 16;
 // A victim needs a moment until it has noticed, and its owner has let go.
 constexpr unsigned barren_waits_max = 40;
 // What would fit is waited for longer, as long as the pool goes on to give.
-constexpr std::uint64_t patience = 10, pool_is_done_ns = 500'000'000;
+constexpr std::uint64_t patience = 10, pool_is_done_ns = 2'000'000'000;
 
 constexpr std::uint64_t tick_ns = 20'000'000;
 constexpr std::uint64_t newcomer_delay_max_ns = 20'000'000, newcomer_pause_ns = 5'000'000;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t too_dear = ~std::size_t{0};
 constexpr unsigned emptying_rounds = 512;
+constexpr std::size_t dirty_cost = 64, inner_cost = 1024;  // of losing a page, in clean leaves
 // Who needed a chunk will need it again soon: what others have taken and given back stays free for so long before the pool takes
 // it, or each would cost a round of writing pages out.
 constexpr std::uint64_t growth_rest_ns = 250'000'000;
@@ -35,7 +36,7 @@ FreeFrame Pool::pop_free() {
   return {this, frame};
 }
 
-void Pool::free_frame(FrameIndex frame) {
+void Pool::free_frame(FrameIndex frame, Wake wake) {
   const MutexLock lock(free_mutex_);
   FrameInfo& info = infos_[frame];
   PLIMSOLL_CHECK(info.state.load(std::memory_order_relaxed) == FrameState::taken);
@@ -48,7 +49,7 @@ void Pool::free_frame(FrameIndex frame) {
   info.state.store(FrameState::free, std::memory_order_release);
   free_head_ = frame;
   free_count_.fetch_add(1, std::memory_order_relaxed);
-  if (free_waiters_.load(std::memory_order_relaxed) != 0) frame_freed_.notify_one();
+  if (wake == Wake::one && free_waiters_.load(std::memory_order_relaxed) != 0) frame_freed_.notify_one();
 }
 
 // For those who found all frames latched, taken or on their way to the file. A millisecond at most.
@@ -132,7 +133,8 @@ std::size_t Pool::cost_of_chunk(std::size_t chunk) const {
     const FrameState state = info.state.load(std::memory_order_relaxed);
     if (state == FrameState::absent || info.pins.load(std::memory_order_relaxed) != 0) return too_dear;
     if (state == FrameState::free) continue;
-    cost += 1 + 63 * static_cast<std::size_t>(info.rec_lsn.load(std::memory_order_relaxed) != 0);
+    const bool dirty = info.rec_lsn.load(std::memory_order_relaxed) != 0;
+    cost += is_inner(frame) ? inner_cost : dirty ? dirty_cost : 1;
   }
   return cost;
 }

@@ -1,5 +1,6 @@
 // Which page goes when a frame is needed: second chance. The hand of the clock marks a page as cooling; whoever reads it takes the
-// mark away; a page still cooling when the hand comes round again goes. Clean pages are dropped at once; dirty ones are collected
+// mark away; a page still cooling when the hand comes round again goes. In need, those not cooling yet go as well, but for inner
+// nodes of trees: next to everybody waits for one that is not there. Clean pages are dropped at once; dirty ones are collected
 // and written in batches, and those that nobody has read meanwhile go after that. Readers are never waited for.
 //
 // Several threads may evict at the same time; the hand is moved under a mutex, a few hundred frames at a time, writing happens
@@ -65,9 +66,9 @@ Result<FreeFrame> Pool::take_by_eviction() {
 // written. Nobody queues for the turn: those who need frames wait for the batch that is under way, and one of them writes the next.
 // (In a queue each would get the turn only to see that there are frames now, and no batch would begin until all of them had run.)
 Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
-  if (!writer_turn_.try_take()) {
+  while (!writer_turn_.try_take()) {
     wait_for_free_frame();
-    return true;
+    if (free_count_.load(std::memory_order_relaxed) != 0) return true;
   }
   const TurnHolder turn(writer_turn_, TurnHolder::Adopt::adopted);
   if (free_count_.load(std::memory_order_relaxed) != 0) return true;
@@ -99,6 +100,12 @@ FrameIndex Pool::next_in_clock() {
   return hand_;
 }
 
+bool Pool::is_inner(FrameIndex frame) const {
+  const char* bytes = frame_bytes(frame);
+  return page_load<std::uint8_t>(bytes + at::kind) == static_cast<std::uint8_t>(PageKind::node) &&
+         page_load<std::uint8_t>(bytes + at::level) != 0;
+}
+
 void Pool::look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) {
   const FrameInfo& info = infos_[frame];
   const FrameState state = info.state.load(std::memory_order_acquire);
@@ -113,7 +120,7 @@ void Pool::look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Sw
   }
   if ((word & word_cooling) == 0) {
     const bool marked = word_of(frame_bytes(frame)).compare_exchange_strong(word, word | word_cooling, std::memory_order_relaxed);
-    if (!marked || cooling == Cooling::respected) return;
+    if (!marked || cooling == Cooling::respected || is_inner(frame)) return;
   }
   if (info.rec_lsn.load(std::memory_order_relaxed) != 0) {
     if (dirty != nullptr && info.pins.load(std::memory_order_relaxed) == 0) dirty->add(frame);

@@ -154,7 +154,7 @@ ExclusivePage Pool::place(FreeFrame& frame, PageKey key) {
 }
 
 // The page leaves its frame, dirty or not, and the frame becomes free.
-void Pool::drop(ExclusivePage page) {
+void Pool::drop(ExclusivePage page, Wake wake) {
   const FrameIndex frame = std::exchange(page.frame_, no_frame);
   FrameInfo& info = infos_[frame];
   PLIMSOLL_CHECK(info.pins.load(std::memory_order_relaxed) == 0);
@@ -167,7 +167,7 @@ void Pool::drop(ExclusivePage page) {
   info.state.store(FrameState::taken, std::memory_order_relaxed);
   word_of(page.bytes_).store(0, std::memory_order_release);
   page.bytes_ = nullptr;
-  free_frame(frame);
+  free_frame(frame, wake);
 }
 
 ExclusivePage Pool::latch_resident(PageKey key) {

@@ -275,7 +275,8 @@ class Pool final : public memory::Reclaimer {
   ExclusivePage latch_frame(FrameIndex frame, PageKey key);
   Latched try_latch_word(FrameIndex frame) const;
   ExclusivePage place(FreeFrame& frame, PageKey key);
-  void drop(ExclusivePage page);
+  enum class Wake : std::uint8_t { one, later };  // of those who wait for a frame
+  void drop(ExclusivePage page, Wake wake = Wake::one);
   // loading.cpp
   Result<ExclusivePage> load(PageKey key, IfBad if_bad);
   Result<void> accept(ExclusivePage& page, const char* image, IfBad if_bad);
@@ -286,7 +287,7 @@ class Pool final : public memory::Reclaimer {
   // chunks.cpp: free frames and where they come from
   FrameIndex frames_of_chunk() const { return static_cast<FrameIndex>(arena_.chunk_bytes() >> page_shift_); }
   FreeFrame pop_free();
-  void free_frame(FrameIndex frame);
+  void free_frame(FrameIndex frame, Wake wake = Wake::one);
   void wait_for_free_frame();
   bool grow(std::size_t enough);
   void add_chunk(std::size_t chunk) PLIMSOLL_REQUIRES(chunk_mutex_);
@@ -304,6 +305,7 @@ class Pool final : public memory::Reclaimer {
   FreeFrame try_take_frame();
   Result<FreeFrame> take_by_eviction();
   Swept sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling);
+  bool is_inner(FrameIndex frame) const;  // a guess: the page may be changing
   FrameIndex next_in_clock() PLIMSOLL_REQUIRES(clock_mutex_);
   void look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) PLIMSOLL_REQUIRES(clock_mutex_);
   bool try_drop_clean(FrameIndex frame);

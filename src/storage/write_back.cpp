@@ -40,6 +40,7 @@ Result<std::size_t> Pool::write_frames(std::span<const FrameIndex> frames, Waiti
   const Result<void> stored = store(batch);
   for (std::size_t i = 0; i < batch.kept_count; ++i) finish(batch.kept[i], stored.has_value(), after);
   for (std::size_t i = 0; i < batch.scratch_count; ++i) finish(batch.scratch[i], stored.has_value(), after);
+  if (free_waiters_.load(std::memory_order_relaxed) != 0) frame_freed_.notify_all();  // who wakes earlier is only in the way
   if (!stored) return std::unexpected(stored.error());
   return batch.count();
 }
@@ -152,7 +153,7 @@ void Pool::finish(const WriteBatch::Entry& entry, bool stored, After after) {
   const bool evict = after == After::evict || (after == After::evict_if_cooling && (latched.word & word_cooling) != 0);
   if (stored && unchanged && evict && info.pins.load(std::memory_order_acquire) == 0) {
     metrics_.add(Counter::evictions);
-    drop(ExclusivePage(this, bytes, entry.frame, latched.word & ~word_cooling));
+    drop(ExclusivePage(this, bytes, entry.frame, latched.word & ~word_cooling), Wake::later);
   } else {
     word_of(bytes).store(latched.word, std::memory_order_release);
   }
