@@ -5,7 +5,6 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
-#include "memory/budget.hpp"
 
 namespace plimsoll::version {
 
@@ -34,7 +33,8 @@ Result<SegmentIndex> Store::take_segment() {
     free_list_ = segment(index).next;
   } else {
     index = segments_high_.load(std::memory_order_relaxed);
-    PLIMSOLL_TRY(grow_table(index));
+    if ((std::size_t{index} + 1) * sizeof(Segment) > chunks_.load() * arena_.chunk_bytes())
+      return fail(ErrorCode::memory_budget_exceeded, "the version store has no room for more than {} segments now", index);
     PLIMSOLL_TRY(grow_file(index));
     new (&segment(index)) Segment();
     segments_high_.store(index + 1, std::memory_order_release);
@@ -51,15 +51,21 @@ Result<SegmentIndex> Store::take_segment() {
   return index;
 }
 
-// Under the latches of the lane and of the table, which the collector takes, too: only rungs that need neither may be asked.
-Result<void> Store::grow_table(SegmentIndex index) {
-  const std::size_t needed = (std::size_t{index} + 1) * sizeof(Segment);
-  if (needed <= chunks_ * arena_.chunk_bytes()) return {};
-  if (chunks_ == arena_.chunks()) return fail(ErrorCode::memory_budget_exceeded, "the version store has reached its largest size");
-  const memory::ReserveScope under_latches;
-  PLIMSOLL_TRY(arena_.commit(chunks_));
-  ++chunks_;
-  return {};
+// Ahead of need and without latches, because the charge may ask the collector, and wait. One thread at a time; the others go on.
+Result<void> Store::grow_table() {
+  constexpr std::size_t segments_ahead = 256;
+  const auto holds = [&](std::size_t more) {
+    return (segments_high_.load(std::memory_order_relaxed) + more) * sizeof(Segment) <= chunks_.load() * arena_.chunk_bytes();
+  };
+  if (holds(segments_ahead) || chunks_.load() == arena_.chunks() || growing_.exchange(true)) return {};
+  Result<void> grown;
+  if (!holds(segments_ahead)) {  // nobody was faster
+    grown = arena_.commit(chunks_.load());
+    if (grown) chunks_.fetch_add(1);
+  }
+  growing_.store(false);
+  if (holds(1)) return {};
+  return grown;
 }
 
 // A version page can always be written: a full disk refuses the change that would need one, not the checkpoint that makes room for
@@ -137,6 +143,7 @@ Result<Reserved> Store::reserve_in(PrivateLane& lane, std::uint16_t bytes) {
 }
 
 Result<Reserved> Store::reserve(std::uint16_t bytes, PrivateLane* lane) {
+  PLIMSOLL_TRY(grow_table());
   if (lane != nullptr) return reserve_in(*lane, bytes);
   static std::atomic<std::uint32_t> threads{0};
   thread_local const std::uint32_t thread = threads.fetch_add(1, std::memory_order_relaxed);

@@ -115,7 +115,7 @@ class Store {
   Result<Reserved> reserve_in(PrivateLane& lane, std::uint16_t bytes);
   Result<void> next_page(PrivateLane& lane);
   Result<SegmentIndex> take_segment();
-  Result<void> grow_table(SegmentIndex index) PLIMSOLL_REQUIRES(table_mutex_);
+  Result<void> grow_table();
   Result<void> grow_file(SegmentIndex index) PLIMSOLL_REQUIRES(table_mutex_);
 
   storage::Pool& pool_;
@@ -124,7 +124,8 @@ class Store {
   Metrics& metrics_;
   std::uint16_t incarnation_ = 0;
   memory::ChunkArena arena_;  // the segment table
-  std::size_t chunks_ PLIMSOLL_GUARDED_BY(table_mutex_) = 0;
+  std::atomic<std::size_t> chunks_{0};
+  std::atomic<bool> growing_{false};                                // a thread is in grow_table()
   std::uint64_t file_bytes_ PLIMSOLL_GUARDED_BY(table_mutex_) = 0;  // disk blocks that are there
   std::atomic<std::uint32_t> segments_high_{0};
   Mutex table_mutex_{LatchRank::commit};  // the free list and the table's growth

@@ -14,16 +14,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-#define PLIMSOLL_ENDS(X)                                                                                          \
-  X(committed)                                                                                                    \
-  X(committed_read)                                                                                               \
-  X(committed_async)                                                                                              \
-  X(aborted)                                                                                                      \
-  X(dropped)                                                                                                      \
-  X(rolled_back)                                                                                                  \
-  X(key_exists)                                                                                                   \
-  X(key_missing) X(conflict) X(lock_timeout) X(deadline) X(killed) X(memory_cap) X(written_cap) X(value_outlived) \
-      X(cursor_outlived) X(stream_abandoned) X(large_committed) X(prepared_committed) X(prepared_aborted) X(prepared_dropped)
+#define PLIMSOLL_ENDS(X)                                                                                              \
+  X(committed)                                                                                                        \
+  X(committed_read)                                                                                                   \
+  X(committed_async)                                                                                                  \
+  X(aborted)                                                                                                          \
+  X(dropped)                                                                                                          \
+  X(rolled_back)                                                                                                      \
+  X(key_exists)                                                                                                       \
+  X(key_missing)                                                                                                      \
+  X(conflict) X(lock_timeout) X(deadline) X(killed) X(memory_cap) X(written_cap) X(value_outlived) X(cursor_outlived) \
+      X(stream_abandoned) X(large_committed) X(prepared_committed) X(prepared_aborted) X(prepared_dropped)
 enum class End : std::uint8_t {
 #define PLIMSOLL_X(name) name,
   PLIMSOLL_ENDS(PLIMSOLL_X)
