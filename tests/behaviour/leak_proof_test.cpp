@@ -14,29 +14,36 @@ namespace {
 
 using namespace std::chrono_literals;
 
-#define PLIMSOLL_ENDS(X)                                                                                              \
-  X(committed)                                                                                                        \
-  X(committed_read)                                                                                                   \
-  X(committed_async)                                                                                                  \
-  X(aborted)                                                                                                          \
-  X(dropped)                                                                                                          \
-  X(rolled_back)                                                                                                      \
-  X(key_exists)                                                                                                       \
-  X(key_missing)                                                                                                      \
-  X(conflict) X(lock_timeout) X(deadline) X(killed) X(memory_cap) X(written_cap) X(value_outlived) X(cursor_outlived) \
-      X(stream_abandoned) X(large_committed) X(prepared_committed) X(prepared_aborted) X(prepared_dropped)
 enum class End : std::uint8_t {
-#define PLIMSOLL_X(name) name,
-  PLIMSOLL_ENDS(PLIMSOLL_X)
-#undef PLIMSOLL_X
-      count_
+  committed,
+  committed_read,
+  committed_async,
+  aborted,
+  dropped,
+  rolled_back,
+  key_exists,
+  key_missing,
+  conflict,
+  lock_timeout,
+  deadline,
+  killed,
+  memory_cap,
+  written_cap,
+  value_outlived,
+  cursor_outlived,
+  stream_abandoned,
+  large_committed,
+  prepared_committed,
+  prepared_aborted,
+  prepared_dropped
 };
-constexpr std::size_t end_count = static_cast<std::size_t>(End::count_);
 constexpr const char* end_names[] = {
-#define PLIMSOLL_X(name) #name,
-    PLIMSOLL_ENDS(PLIMSOLL_X)
-#undef PLIMSOLL_X
-};
+    "committed",          "committed_read",   "committed_async", "aborted",         "dropped",          "rolled_back",
+    "key_exists",         "key_missing",      "conflict",        "lock_timeout",    "deadline",         "killed",
+    "memory_cap",         "written_cap",      "value_outlived",  "cursor_outlived", "stream_abandoned", "large_committed",
+    "prepared_committed", "prepared_aborted", "prepared_dropped"};
+constexpr std::size_t end_count = std::size(end_names);
+static_assert(end_count == static_cast<std::size_t>(End::prepared_dropped) + 1);
 
 constexpr std::uint64_t keys = 2000, hot_keys = 4;
 constexpr TransactionOptions quick{.durability = Durability::relaxed, .lock_deadline = 0ms};
