@@ -18,15 +18,16 @@ constexpr int optimistic_tries_max = 16;  // then the reader takes the leaf's la
 
 // Copies value bytes that may change meanwhile; the caller validates afterwards.
 TransactionImpl::Attempt TransactionImpl::copy_out(Bytes from, Want want, Found& found) {
-  found.present = true;
-  if (want == Want::existence) return Attempt::done;
-  if (found.data != nullptr && found.bytes != from.size()) drop(found);
-  if (found.data == nullptr) {
-    found.data = found.into->allocate(std::max<std::size_t>(from.size(), 1));
-    if (found.data == nullptr) return Attempt::no_memory;
-    found.bytes = from.size();
+  if (want == Want::value) {
+    if (found.data != nullptr && found.bytes != from.size()) drop(found);
+    if (found.data == nullptr) {
+      found.data = found.into->allocate(std::max<std::size_t>(from.size(), 1));
+      if (found.data == nullptr) return Attempt::no_memory;
+      found.bytes = from.size();
+    }
+    page_read(found.data, from.data(), from.size());
   }
-  page_read(found.data, from.data(), from.size());
+  found.present = true;  // last: what an earlier attempt left may have been dropped
   return Attempt::done;
 }
 

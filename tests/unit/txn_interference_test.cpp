@@ -82,6 +82,39 @@ TEST_F(TxnInterferences, ASnapshotReadsAVersionThatMoves) {
   EXPECT_GT(happened, 6);
 }
 
+// First the value is a version, because another transaction has changed the record; when that aborts, it is in the record again. In
+// the version's place is one of another size then, which the snapshot sees, too: it does not count, and leaves nothing behind.
+TEST_F(TxnInterferences, AVersionGoesBackIntoItsRecordAndAnotherTakesItsPlace) {
+  options.background_threads = false;
+  constexpr int rows = 1500, updates = 300;
+  const Table where = table();
+  int happened = 0;
+  for (const Window window : {Window::sampled, Window::validating})
+    for (int n = 0; n < 40; ++n, ++happened) {
+      const auto name = [&](char kind, int i) { return kind + std::to_string(1000 * happened + i) + std::string(94, '/'); };
+      const std::string before = noise(100, static_cast<std::uint64_t>(n));
+      put(where, "k", before);
+      for (int i = 0; i < rows; ++i) put(where, name('a', i), noise(50, 1));
+      sweep();  // the next version is the first of a segment
+      auto held = reader(), aborts = begin();
+      ASSERT_OK(aborts.put(where, "k", noise(100, 7)));
+      const Interference interference(window, n, [&] {
+        EXPECT_OK(aborts.abort());
+        const auto freed = counter("version_pages_freed");
+        for (const char* value : {"nobody needs what was before", "nor this"})
+          for (int i = 0; i < updates; ++i) put(where, name('b', i), value);
+        sweep();
+        EXPECT_GT(counter("version_pages_freed"), freed);
+        for (int i = 0; i < rows; ++i) erase(where, name('a', i));
+        return true;
+      });
+      ASSERT_EQ(text(held.get(where, "k")), before) << n;
+      ASSERT_OK(held.commit());
+      if (!interference.happened()) break;
+    }
+  EXPECT_GT(happened, 6);
+}
+
 TEST_F(TxnInterferences, ATableIsFoundByItsName) {
   table("a table");
   const Table where = table("the table");
