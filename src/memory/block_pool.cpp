@@ -18,6 +18,8 @@
 namespace plimsoll::memory {
 namespace {
 
+constinit thread_local std::size_t returned = 0;
+
 static_assert(BlockPool::block_bytes_max == Buddy::block_bytes_max && BlockPool::block_bytes_min == Buddy::unit_bytes);
 
 }  // namespace
@@ -58,7 +60,7 @@ struct BlockPool::Impl final : public Reclaimer {
   PageProvider& provider;
   ExtentCache extents;
   Mapping self{};  // holds this object
-  std::atomic<std::size_t> live{0}, returned{0};
+  std::atomic<std::size_t> live{0};
   mutable Mutex mutex{LatchRank::memory};
   ChunkArena arena;
   Buddy buddy PLIMSOLL_GUARDED_BY(mutex);
@@ -116,7 +118,7 @@ std::size_t BlockPool::Impl::retire_spare() {
 void BlockPool::Impl::give_back(std::size_t chunk) {
   if (chunk == none) return;
   arena.decommit(chunk);
-  returned.fetch_add(arena.chunk_bytes(), std::memory_order_relaxed);
+  returned += arena.chunk_bytes();
   const MutexLock lock(mutex);
   push_idle(chunk);
 }
@@ -184,7 +186,7 @@ std::size_t BlockPool::Impl::give_spares(std::size_t bytes, Keep keep) {
 
 std::size_t BlockPool::Impl::give(std::size_t bytes, Keep keep) {
   const std::size_t of_extents = extents.trim(bytes);
-  returned.fetch_add(of_extents, std::memory_order_relaxed);
+  returned += of_extents;
   return of_extents >= bytes ? of_extents : of_extents + give_spares(bytes - of_extents, keep);
 }
 
@@ -274,7 +276,7 @@ void BlockPool::give(char* block, std::size_t got) {
 
 std::size_t BlockPool::live_bytes() const { return impl_->live.load(std::memory_order_relaxed); }
 PressureManager& BlockPool::pressure() const { return impl_->provider.budget().pressure(); }
-std::size_t BlockPool::returned_bytes() const { return impl_->returned.load(std::memory_order_relaxed); }
+std::size_t BlockPool::returned_bytes() { return returned; }
 
 std::size_t BlockPool::trim(std::size_t bytes) {
   return impl_->give(bytes, bytes == std::numeric_limits<std::size_t>::max() ? Impl::Keep::nothing : Impl::Keep::floor);

@@ -47,9 +47,10 @@ class BlockPool final : public BlockSource {
   std::size_t chunks() const;
   std::size_t chunk_bytes() const;
   std::size_t free_bytes(std::size_t chunk) const;
-  bool withhold(std::size_t chunk);    // one at a time; nothing is taken from it until restore(). False: it has no block in use
-  void restore(std::size_t chunk);     // also if it became empty and has gone back meanwhile
-  std::size_t returned_bytes() const;  // ever given back to the system; what a trim achieved is the difference
+  bool withhold(std::size_t chunk);  // one at a time; nothing is taken from it until restore(). False: it has no block in use
+  void restore(std::size_t chunk);   // also if it became empty and has gone back meanwhile
+  // Ever given back to the system by this thread, from all pools: what its trim achieved is the difference, whatever others do.
+  static std::size_t returned_bytes();
 
  private:
   struct Impl;
