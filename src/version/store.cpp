@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "memory/budget.hpp"
 
 namespace plimsoll::version {
 
@@ -51,21 +52,28 @@ Result<SegmentIndex> Store::take_segment() {
   return index;
 }
 
-// Ahead of need and without latches, because the charge may ask the collector, and wait. One thread at a time; the others go on.
+// Ahead of need and without latches, because the charge may ask the collector, and wait. One thread at a time; the others go on
+// while there is room, then wait for it, but for those who are to free memory.
 Result<void> Store::grow_table() {
   constexpr std::size_t segments_ahead = 256;
   const auto holds = [&](std::size_t more) {
     return (segments_high_.load(std::memory_order_relaxed) + more) * sizeof(Segment) <= chunks_.load() * arena_.chunk_bytes();
   };
-  if (holds(segments_ahead) || chunks_.load() == arena_.chunks() || growing_.exchange(true)) return {};
-  Result<void> grown;
-  if (!holds(segments_ahead)) {  // nobody was faster
-    grown = arena_.commit(chunks_.load());
-    if (grown) chunks_.fetch_add(1);
+  for (Backoff backoff; !holds(segments_ahead) && chunks_.load() != arena_.chunks(); backoff.pause()) {
+    if (growing_.exchange(true)) {
+      if (holds(1) || memory::ReserveScope::active()) return {};
+      continue;
+    }
+    Result<void> grown;
+    if (!holds(segments_ahead)) {  // nobody was faster
+      grown = arena_.commit(chunks_.load());
+      if (grown) chunks_.fetch_add(1);
+    }
+    growing_.store(false);
+    if (grown || holds(1)) return {};
+    return grown;
   }
-  growing_.store(false);
-  if (holds(1)) return {};
-  return grown;
+  return {};
 }
 
 // A version page can always be written: a full disk refuses the change that would need one, not the checkpoint that makes room for
