@@ -322,7 +322,7 @@ TEST_F(ZeroHeap, TransactionsThatWaitForEachOther) {
     };
     // A thread's first block is taken once, and with it what tells the allocator of the thread's end.
     must(db().transact({.durability = Durability::relaxed}, [](Transaction& tx) -> Result<void> {
-      if (auto block = tx.allocate(64_KiB); !block) return std::unexpected(block.error());
+      if (auto block = tx.allocate(8_KiB); !block) return std::unexpected(block.error());
       return {};
     }));
     for (int i = 0; i < rounds / 5; ++i) round();
