@@ -247,8 +247,7 @@ Result<void> HostileClient::pin() {
   return {};
 }
 
-// One transaction that writes many times the budget, over and over its own keys, every other one large, with savepoints so that
-// each round keeps its undo.
+// One transaction that writes many times the budget, over and over its own keys, with savepoints so that each round keeps its undo.
 Result<void> HostileClient::giant() {
   auto tx = database_->begin({.durability = Durability::relaxed});
   PLIMSOLL_PASSING(tx);
@@ -257,14 +256,8 @@ Result<void> HostileClient::giant() {
   std::uint64_t written = 0;
   std::optional<Savepoint> point;
   for (std::uint64_t at = 0; static_cast<double>(written) < wanted && !stage_.stop; ++at) {
-    const std::uint64_t step = at % generations_.size();
-    std::uint64_t i = step;
-    if (step % 2 == 9) {
-      const std::uint64_t large = (first_key() + step) / large_every * large_every;
-      i = large >= first_key() ? large - first_key() : step;
-    }
-    const std::uint64_t key = first_key() + i;
-    if (step == 0) {
+    const std::uint64_t i = at % generations_.size(), key = first_key() + i;
+    if (i == 0) {
       if (point) {
         auto released = tx->release(*point);
         PLIMSOLL_PASSING(released);

@@ -14,11 +14,12 @@
 namespace plimsoll::storage {
 namespace {
 
-constexpr std::size_t steps_at_once = 256;  // frames looked at while others wait for the hand
-constexpr std::size_t evicted_at_once = 8;  // clean pages that a thread in need of one frame drops
-constexpr unsigned rounds_gentle = 8;       // rounds without success before cooling marks are ignored,
-constexpr unsigned rounds_idle_max = 16;    // before giving up when all is pinned,
-constexpr unsigned rounds_busy_max = 4000;  // and when frames seem to be about to come free: some seconds
+constexpr std::size_t steps_at_once = 256;      // frames looked at while others wait for the hand
+constexpr std::size_t evicted_at_once = 8;      // clean pages that a thread in need of one frame drops
+constexpr unsigned rounds_gentle = 8;           // rounds without success before cooling marks are ignored,
+constexpr unsigned rounds_idle_max = 16;        // before giving up when all is pinned,
+constexpr unsigned rounds_busy_max = 4000;      // and when frames seem to be about to come free: some seconds
+constexpr unsigned waits_before_queueing = 16;  // of a millisecond at most: more than a batch takes
 
 }  // namespace
 
@@ -63,10 +64,14 @@ Result<FreeFrame> Pool::take_by_eviction() {
 }
 
 // Writes the candidates, unless somebody else's batch has brought a free frame meanwhile. True if that was so, or something was
-// written. Nobody queues for the turn: those who need frames wait for the batch that is under way, and one of them writes the next.
-// (In a queue each would get the turn only to see that there are frames now, and no batch would begin until all of them had run.)
+// written. Those who need frames wait for the batch that is under way, and one of them writes the next. Only who has waited for
+// long queues for the turn: its holders may be a checkpoint that frees nothing and takes it again and again.
 Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
-  while (!writer_turn_.try_take()) {
+  for (unsigned waits = 0; !writer_turn_.try_take(); ++waits) {
+    if (waits == waits_before_queueing) {
+      writer_turn_.take();
+      break;
+    }
     wait_for_free_frame();
     if (free_count_.load(std::memory_order_relaxed) != 0) return true;
   }

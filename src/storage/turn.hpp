@@ -3,8 +3,6 @@
 // whoever takes it again and again (the page provider) does not starve who waits for it (a checkpoint).
 #pragma once
 
-#include <array>
-#include <cstddef>
 #include <cstdint>
 
 #include "base/check.hpp"
@@ -19,7 +17,7 @@ class Turn {
   void take() {
     const MutexLock lock(mutex_);
     const std::uint64_t ticket = next_++;
-    while (ticket != served_) place_of(ticket).wait(mutex_);
+    while (ticket != served_) given_.wait(mutex_);
   }
   bool try_take() {
     const MutexLock lock(mutex_);
@@ -28,17 +26,17 @@ class Turn {
     return true;
   }
   void give() {
-    const MutexLock lock(mutex_);
-    PLIMSOLL_CHECK(served_ != next_);
-    place_of(++served_).notify_all();
+    {
+      const MutexLock lock(mutex_);
+      PLIMSOLL_CHECK(served_ != next_);
+      ++served_;
+    }
+    given_.notify_all();
   }
 
  private:
-  static constexpr std::size_t places = 16;  // of those who wait, so that next to nobody wakes for another one's turn
-  CondVar& place_of(std::uint64_t ticket) { return given_[ticket % places]; }
-
   Mutex mutex_;
-  std::array<CondVar, places> given_;
+  CondVar given_;
   std::uint64_t next_ PLIMSOLL_GUARDED_BY(mutex_) = 0;    // the ticket of the next who comes
   std::uint64_t served_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // whose turn it is; next_: nobody's
 };
