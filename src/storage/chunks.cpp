@@ -134,7 +134,7 @@ std::size_t Pool::cost_of_chunk(std::size_t chunk) const {
     if (state == FrameState::absent || info.pins.load(std::memory_order_relaxed) != 0) return too_dear;
     if (state == FrameState::free) continue;
     const bool dirty = info.rec_lsn.load(std::memory_order_relaxed) != 0;
-    cost += is_inner(frame) ? inner_cost : dirty ? dirty_cost : 1;
+    cost += info.inner.load(std::memory_order_relaxed) ? inner_cost : dirty ? dirty_cost : 1;
   }
   return cost;
 }

@@ -105,10 +105,10 @@ FrameIndex Pool::next_in_clock() {
   return hand_;
 }
 
-bool Pool::is_inner(FrameIndex frame) const {
-  const char* bytes = frame_bytes(frame);
-  return page_load<std::uint8_t>(bytes + at::kind) == static_cast<std::uint8_t>(PageKind::node) &&
-         page_load<std::uint8_t>(bytes + at::level) != 0;
+void Pool::note_whether_inner(const ExclusivePage& page) {
+  const bool inner = page_load<std::uint8_t>(page.bytes_ + at::kind) == static_cast<std::uint8_t>(PageKind::node) &&
+                     page_load<std::uint8_t>(page.bytes_ + at::level) != 0;
+  infos_[page.frame_].inner.store(inner, std::memory_order_relaxed);
 }
 
 void Pool::look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) {
@@ -125,7 +125,7 @@ void Pool::look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Sw
   }
   if ((word & word_cooling) == 0) {
     const bool marked = word_of(frame_bytes(frame)).compare_exchange_strong(word, word | word_cooling, std::memory_order_relaxed);
-    if (!marked || cooling == Cooling::respected || is_inner(frame)) return;
+    if (!marked || cooling == Cooling::respected || info.inner.load(std::memory_order_relaxed)) return;
   }
   if (info.rec_lsn.load(std::memory_order_relaxed) != 0) {
     if (dirty != nullptr && info.pins.load(std::memory_order_relaxed) == 0) dirty->add(frame);

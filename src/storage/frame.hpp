@@ -29,6 +29,7 @@ struct alignas(64) FrameInfo {
   std::atomic<FrameState> state{FrameState::absent};
   std::atomic<bool> writing{false};             // a copy of the page is on its way to the file
   std::atomic<bool> changed_since_copy{false};  // logged changes only
+  std::atomic<bool> inner{false};               // an inner node, as who held it latched last has left it
 };
 static_assert(sizeof(FrameInfo) == 64);
 

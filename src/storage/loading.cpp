@@ -94,10 +94,12 @@ Result<void> Pool::accept(ExclusivePage& page, const char* image, IfBad if_bad) 
   const PageState state = check_image(image, page_bytes(), salt_, key);
   if (state == PageState::good) {
     page_write(page.bytes_ + at::lsn, image + at::lsn, page_bytes() - at::lsn);
+    note_whether_inner(page);
     return {};
   }
   if (if_bad == IfBad::zero || (if_bad == IfBad::zero_if_never_written && state == PageState::never_written)) {
     page_zero(page.bytes_ + at::lsn, page_bytes() - at::lsn);
+    note_whether_inner(page);
     return {};
   }
   metrics_.add(Counter::checksum_failures);

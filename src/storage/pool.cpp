@@ -31,7 +31,10 @@ void ExclusivePage::raise_flush_limit(Lsn lsn) { pool_->raise_flush_limit(frame_
 void ExclusivePage::unlatch() {
   if (bytes_ == nullptr) return;
   PLIMSOLL_DCHECK((word_of(bytes_).load(std::memory_order_relaxed) & word_latched) != 0);
-  if (changed_) perturb(Window::changing);
+  if (changed_) {
+    perturb(Window::changing);
+    pool_->note_whether_inner(*this);
+  }
   word_of(bytes_).store(changed_ ? word_ + word_step : word_, std::memory_order_release);
   pool_ = nullptr;
   bytes_ = nullptr;

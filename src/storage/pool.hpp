@@ -305,7 +305,7 @@ class Pool final : public memory::Reclaimer {
   FreeFrame try_take_frame();
   Result<FreeFrame> take_by_eviction();
   Swept sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling);
-  bool is_inner(FrameIndex frame) const;  // a guess: the page may be changing
+  void note_whether_inner(const ExclusivePage& page);
   FrameIndex next_in_clock() PLIMSOLL_REQUIRES(clock_mutex_);
   void look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) PLIMSOLL_REQUIRES(clock_mutex_);
   bool try_drop_clean(FrameIndex frame);
