@@ -125,8 +125,7 @@ void Store::start_threads() {
       std::size_t got = 0;  // the thread's magazines are made now, and it calls the heap no more
       if (char* block = slab_->take(memory::BlockPool::block_bytes_min, got)) slab_->give(block, got);
       while (!stopping_.load(std::memory_order_acquire)) {
-        (this->*work)();
-        std::this_thread::sleep_for(pause);
+        if (!(this->*work)()) std::this_thread::sleep_for(pause);
       }
     });
   };

@@ -99,8 +99,7 @@ Result<void> Store::grow_file(SegmentIndex index) {
 }
 
 // The lane moves on to a fresh page; the old one is unpinned, and its segment closed if it was the last.
-Result<void> Store::next_page(PrivateLane& lane) {
-  PLIMSOLL_ASSIGN(storage::FreeFrame frame, pool_.take_frame());
+Result<void> Store::next_page(PrivateLane& lane, storage::FreeFrame frame) {
   if (lane.frame != storage::no_frame) {
     pool_.unpin(lane.frame);
     lane.frame = storage::no_frame;
@@ -131,9 +130,11 @@ Result<void> Store::next_page(PrivateLane& lane) {
   return {};
 }
 
-Result<Reserved> Store::reserve_in(PrivateLane& lane, std::uint16_t bytes) {
-  PLIMSOLL_CHECK(bytes % 8 == 0 && bytes + storage::page_header_bytes <= page_bytes());
-  if (lane.frame == storage::no_frame || lane.offset + bytes > page_bytes()) PLIMSOLL_TRY(next_page(lane));
+bool Store::has_room(const PrivateLane& lane, std::uint16_t bytes) const {
+  return lane.frame != storage::no_frame && lane.offset + bytes <= page_bytes();
+}
+
+Reserved Store::carve(PrivateLane& lane, std::uint16_t bytes) {
   const PageKey key = storage::page_key(incarnation_, lane.current * segment_pages + lane.page_in_segment);
   const Reserved reserved{make_address(key, lane.offset), lane.frame, bytes};
   // The hole's size is written at once, so that whoever walks the page can step over it; and the segment may not be freed under it.
@@ -151,13 +152,32 @@ Result<Reserved> Store::reserve_in(PrivateLane& lane, std::uint16_t bytes) {
 }
 
 Result<Reserved> Store::reserve(std::uint16_t bytes, PrivateLane* lane) {
+  PLIMSOLL_CHECK(bytes % 8 == 0 && bytes + storage::page_header_bytes <= page_bytes());
   PLIMSOLL_TRY(grow_table());
-  if (lane != nullptr) return reserve_in(*lane, bytes);
+  return lane != nullptr ? reserve_in_private(*lane, bytes) : reserve_in_shared(bytes);
+}
+
+Result<Reserved> Store::reserve_in_private(PrivateLane& lane, std::uint16_t bytes) {
+  if (!has_room(lane, bytes)) {
+    PLIMSOLL_ASSIGN(storage::FreeFrame frame, pool_.take_frame());
+    PLIMSOLL_TRY(next_page(lane, std::move(frame)));
+  }
+  return carve(lane, bytes);
+}
+
+// A frame may be long in coming: it is taken without the mutex, and goes back if another thread has brought one meanwhile.
+Result<Reserved> Store::reserve_in_shared(std::uint16_t bytes) {
   static std::atomic<std::uint32_t> threads{0};
   thread_local const std::uint32_t thread = threads.fetch_add(1, std::memory_order_relaxed);
   Lane& shared = lanes_[thread % lanes_max];
-  MutexLock lock(shared.mutex);
-  return reserve_in(shared.at, bytes);
+  {
+    const MutexLock lock(shared.mutex);
+    if (has_room(shared.at, bytes)) return carve(shared.at, bytes);
+  }
+  PLIMSOLL_ASSIGN(storage::FreeFrame frame, pool_.take_frame());
+  const MutexLock lock(shared.mutex);
+  if (!has_room(shared.at, bytes)) PLIMSOLL_TRY(next_page(shared.at, std::move(frame)));
+  return carve(shared.at, bytes);
 }
 
 void Store::cancel(const Reserved& reserved) {

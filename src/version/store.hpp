@@ -112,8 +112,11 @@ class Store {
   };
   Store(storage::Pool& pool, io::File& file, log::Log& log, Metrics& metrics)
       : pool_(pool), file_(file), log_(log), metrics_(metrics) {}
-  Result<Reserved> reserve_in(PrivateLane& lane, std::uint16_t bytes);
-  Result<void> next_page(PrivateLane& lane);
+  Result<Reserved> reserve_in_private(PrivateLane& lane, std::uint16_t bytes);
+  Result<Reserved> reserve_in_shared(std::uint16_t bytes);
+  bool has_room(const PrivateLane& lane, std::uint16_t bytes) const;
+  Reserved carve(PrivateLane& lane, std::uint16_t bytes);  // there is room
+  Result<void> next_page(PrivateLane& lane, storage::FreeFrame frame);
   Result<SegmentIndex> take_segment();
   Result<void> grow_table();
   Result<void> grow_file(SegmentIndex index) PLIMSOLL_REQUIRES(table_mutex_);
