@@ -22,5 +22,7 @@ void add_scan(Program& program);
 void add_stat(Program& program);
 void add_stress(Program& program);
 void add_tables(Program& program);
+void add_top(Program& program);
+void add_txn(Program& program);
 
 }  // namespace plimsoll::cli

@@ -25,10 +25,8 @@ Outcome<void> Loader::add(const JsonlRecord& record) {
   PLIMSOLL_CHECK(record.key.has_value() == record.value.has_value());
   const std::string& name = record.table ? *record.table : settings_.default_table;
   PLIMSOLL_ASSIGN(const Table into, table(name));
-  if (!transaction_.active()) {
-    PLIMSOLL_DCHECK(lines_ == 0);
-    PLIMSOLL_ASSIGN(transaction_, db_.begin(settings_.transaction));
-  }
+  // Not whether it is active: one that was killed must fail, not be replaced.
+  if (lines_ == 0) { PLIMSOLL_ASSIGN(transaction_, db_.begin(settings_.transaction)); }
   ++lines_;
   if (unfinished_ || record.more) {
     PLIMSOLL_TRY(add_part(into, name, record));
@@ -60,7 +58,7 @@ Outcome<void> Loader::add_part(Table into, const std::string& name, const JsonlR
 
 Outcome<void> Loader::finish() {
   if (unfinished_) return malformed(fmt::format("the input ends within the value of key '{}'", escape(unfinished_->key)));
-  if (transaction_.active()) return commit();
+  if (lines_ != 0) return commit();
   PLIMSOLL_DCHECK(records_ == records_kept_);
   created_.clear();
   return {};

@@ -87,6 +87,9 @@ class Database {
   std::vector<ContextInfo> memory_contexts() const;
   std::vector<WaitEdge> wait_graph() const;
   Result<void> kill(TxnId id);
+  // One line of JSON for another: the requests of docs/control-socket.md, as the control socket answers them. A request that is
+  // wrong or fails is answered with its error. Allocates from the heap, some hundred kilobytes at most.
+  std::string answer(std::string_view request);
 
   // Two-phase commit: the prepared transactions, and their ends.
   std::vector<TransactionInfo> prepared() const;

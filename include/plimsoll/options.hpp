@@ -66,6 +66,9 @@ struct Options {
   std::chrono::milliseconds memory_deadline{1'000};  // how long a call waits for memory that others free; 0: not at all
   std::chrono::milliseconds retention{0};            // how far back as_of may go
   bool background_threads = true;                    // false: the caller drives Database::run_background (simulations)
+  // Processes of the same user, and the superuser's, may ask an open store through the socket `control` in its folder
+  // (plimsoll/control.hpp). Not for stores in memory, nor without background threads.
+  bool control_socket = true;
   EventSink events{};
   Environment* environment = nullptr;  // null: the operating system's
 };

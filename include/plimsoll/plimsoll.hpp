@@ -1,6 +1,7 @@
 // Umbrella header: everything a user of the library needs.
 #pragma once
 
+#include "plimsoll/control.hpp"
 #include "plimsoll/database.hpp"
 #include "plimsoll/error.hpp"
 #include "plimsoll/inspect.hpp"

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "db/control.hpp"
 #include "db/store.hpp"
 
 namespace plimsoll::db {
@@ -13,6 +14,7 @@ namespace plimsoll::db {
 namespace {
 using namespace std::chrono_literals;
 constexpr auto log_writer_pause = 5ms, page_provider_pause = 5ms, housekeeper_pause = 20ms;
+constexpr unsigned batches_at_once = 8;      // of pages, before the collector has its turn
 constexpr double checkpoint_at_share = 0.5;  // of log_bytes_max
 
 // These threads work in short bursts between waits for the device. With more busy threads than processors each burst would begin
@@ -44,8 +46,10 @@ bool Store::write_log() {
 
 bool Store::provide_pages() {
   const memory::ReserveScope background;
-  const auto provided = pool_->run_background();
-  return collector_->run() || (provided && *provided);
+  Result<bool> provided = pool_->run_background();
+  const bool worked = provided && *provided;
+  for (unsigned batch = 1; batch < batches_at_once && provided && *provided; ++batch) provided = pool_->run_background();
+  return collector_->run() || worked;
 }
 
 // What as_of may reach: everything younger than the retention option.
@@ -125,7 +129,8 @@ void Store::start_threads() {
       std::size_t got = 0;  // the thread's magazines are made now, and it calls the heap no more
       if (char* block = slab_->take(memory::BlockPool::block_bytes_min, got)) slab_->give(block, got);
       while (!stopping_.load(std::memory_order_acquire)) {
-        if (!(this->*work)()) std::this_thread::sleep_for(pause);
+        (this->*work)();
+        std::this_thread::sleep_for(pause);
       }
     });
   };
@@ -134,7 +139,19 @@ void Store::start_threads() {
   loop(&Store::keep_house, housekeeper_pause);
 }
 
+// A store without its socket is a store all the same: a file system may know no sockets.
+void Store::start_control() {
+  if (!options_.control_socket || !options_.background_threads || home_ != Home::folder || options_.environment != nullptr) return;
+  auto server = io::LineServer::start(path_, storage::control_name, [this](std::string_view line) { return answer(*this, line); });
+  if (server) {
+    control_ = std::move(*server);
+  } else {
+    events_->add(EventKind::open_phase, "no control socket: {}", server.error().details());
+  }
+}
+
 void Store::stop_threads() {
+  control_.reset();
   stopping_.store(true, std::memory_order_release);
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/fail.hpp"
+#include "db/control.hpp"
 #include "db/store.hpp"
 #include "log/record.hpp"
 
@@ -154,9 +155,11 @@ std::vector<ContextInfo> Database::memory_contexts() const {
 std::vector<WaitEdge> Database::wait_graph() const { return store_ ? store_->registry().wait_graph() : std::vector<WaitEdge>{}; }
 Result<void> Database::kill(TxnId id) {
   PLIMSOLL_OPEN();
-  PLIMSOLL_TRY(store_->transactions().kill(id));
-  store_->killed(id);
-  return {};
+  return store_->kill(id);
+}
+std::string Database::answer(std::string_view request) {
+  return store_ ? db::answer(*store_, request)
+                : R"({"version":1,"error":{"code":"invalid_argument","message":"the database is closed"}})";
 }
 
 std::vector<TransactionInfo> Database::prepared() const {

@@ -77,6 +77,7 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
   if (options.background_threads) store->budget_->pressure().set_wait(saturated_ns(options.memory_deadline));
   store->move_window();  // before anything is superseded
   store->start_threads();
+  store->start_control();
   return store;
 }
 

@@ -18,6 +18,12 @@ Result<void> Store::write_super(Lsn checkpoint, bool clean) {
   return storage::write_superblock(*files_, path_, super_, false);
 }
 
+Result<void> Store::kill(TxnId id) {
+  PLIMSOLL_TRY(transactions_->kill(id));
+  events_->add(EventKind::killed, "transaction {}", id.value);
+  return {};
+}
+
 Result<void> Store::checkpoint() { return checkpointer_->take(true, 0); }
 
 // Ends what runs, writes everything, and says so in the superblock. With prepared transactions the store stays unclean: recovery

@@ -16,6 +16,7 @@
 #include "db/catalogue.hpp"
 #include "db/environment.hpp"
 #include "db/events.hpp"
+#include "io/line_socket.hpp"
 #include "io/memory_sampler.hpp"
 #include "memory/slab.hpp"
 #include "plimsoll/database.hpp"
@@ -45,7 +46,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   void reset_statistics();  // counters, and the peaks of the accounts
   bool run_background();
   void reaped(TxnId id, const char* why) { events_->add(EventKind::reaped, "transaction {}: {}", id.value, why); }
-  void killed(TxnId id) { events_->add(EventKind::killed, "transaction {}", id.value); }
+  Result<void> kill(TxnId id);
 
   txn::Engine& engine() { return *engine_; }
   txn::TransactionManager& transactions() { return *transactions_; }
@@ -101,6 +102,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   void on_durable(Lsn lsn);
 
   // background.cpp
+  void start_control();
   void stop_threads();
   bool write_log();
   bool provide_pages();
@@ -156,6 +158,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::atomic<std::uint64_t> damaged_told_{0}, pressure_told_{0};
   bool closed_ = false;
   std::vector<std::thread> threads_;
+  std::unique_ptr<io::LineServer> control_;  // last: it asks all others
 };
 
 }  // namespace plimsoll::db

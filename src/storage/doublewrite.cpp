@@ -11,8 +11,8 @@
 namespace plimsoll::storage {
 namespace {
 
-// Block 0 of the file: u64 magic | u32 page bytes | u32 pages | 64 x u64 page key | u32 CRC32C of all before.
-constexpr std::uint64_t magic = 0x31454C42554F4450;  // "PDOUBLE1"
+// Block 0 of the file: u64 magic | u32 page bytes | u32 pages | 128 x u64 page key | u32 CRC32C of all before.
+constexpr std::uint64_t magic = 0x32454C42554F4450;  // "PDOUBLE2"
 constexpr std::size_t header_keys_at = 16, header_crc_at = header_keys_at + 8 * doublewrite_batch;
 static_assert(header_crc_at + 4 <= io::block_bytes);
 

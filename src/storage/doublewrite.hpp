@@ -1,6 +1,6 @@
-// The doublewrite area against torn pages: a batch of up to 64 pages is written here, synced, and only then written in place. After
-// a crash, repair() puts back whatever is torn in place. Layout of the file: block 0 (4 KiB): magic, page size, count, CRC, page
-// keys; then the pages.
+// The doublewrite area against torn pages: a batch of up to 128 pages is written here, synced, and only then written in place.
+// After a crash, repair() puts back whatever is torn in place. Layout of the file: block 0 (4 KiB): magic, page size, count, CRC,
+// page keys; then the pages.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@
 
 namespace plimsoll::storage {
 
-inline constexpr std::size_t doublewrite_batch = 64;
+inline constexpr std::size_t doublewrite_batch = 128;
 
 // Checks the checksum, key and format of a page image read from disk, and fills its first 8 bytes for disk.
 enum class PageState : std::uint8_t { good, never_written, damaged, misplaced };

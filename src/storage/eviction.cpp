@@ -152,7 +152,7 @@ bool Pool::try_drop_clean(FrameIndex frame) {
 Result<bool> Pool::run_background() {
   scrub();
   const std::size_t frames = committed_.load(std::memory_order_relaxed) * frames_of_chunk();
-  const std::size_t low_water = std::clamp<std::size_t>(frames / 8, 8, 1024);
+  const std::size_t low_water = std::clamp<std::size_t>(frames / 16, 8, 1024);
   const std::size_t free = free_count_.load(std::memory_order_relaxed);
   if (free >= low_water) return false;
   if (grow(low_water)) return true;  // nothing is evicted while the budget has room

@@ -12,7 +12,7 @@
 
 namespace plimsoll::storage {
 
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 
 struct Superblock {
   std::uint64_t sequence = 0;  // the larger valid one counts; drawn by write_superblock
@@ -28,7 +28,7 @@ struct Superblock {
 };
 
 inline constexpr std::string_view superblock_name = "superblock", data_name = "data", doublewrite_name = "doublewrite",
-                                  lock_name = "lock", log_directory_name = "log";
+                                  lock_name = "lock", log_directory_name = "log", control_name = "control";
 std::string version_file_name(std::uint16_t incarnation);  // "versions.0001"
 
 // corruption: both blocks are damaged or the file is foreign; version_mismatch: names both versions; not_found: no superblock.

@@ -1,4 +1,4 @@
-// How pages go to their files, 64 at a time. Only who has the writer's turn writes. A batch:
+// How pages go to their files, 128 at a time. Only who has the writer's turn writes. A batch:
 //  1. each page is latched, copied and sealed in the write buffer, and unlatched; nothing else happens under a latch;
 //  2. the log is made durable up to the largest LSN and flush limit among them;
 //  3. the copies go to the doublewrite area and are synced, then go to their places and are synced; scratch pages are only written;

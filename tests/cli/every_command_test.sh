@@ -44,10 +44,18 @@ works count s
 works tables s
 works dump s
 works stat s
+works txn list s
 works check s
 works identify s
 works log dump s
 works del s --from b --to c
+mkfifo held  # a load that waits for input has the store open meanwhile
+"$plimsoll" load s held >/dev/null &
+exec 3>held
+for ((look = 0; look < 200; ++look)); do [ ! -S s/control ] || break; sleep 0.05; done
+works top s --interval 10ms --count 1
+exec 3>&-
+wait
 works bench read_uniform --keys 1000 --seconds 0.2 --threads 1 --memory-budget 32MiB
 works stress --seconds 0.3 --keys 100 --threads 1 --memory-budget 32MiB
 for command in "${commands[@]}"; do

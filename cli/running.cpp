@@ -1,0 +1,62 @@
+#include "running.hpp"
+
+#include <fmt/core.h>
+
+#include <array>
+
+#include "base/fail.hpp"
+
+namespace plimsoll::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array all_codes{
+#define PLIMSOLL_X(name, meaning, retryable) ErrorCode::name,
+    PLIMSOLL_ERROR_CODES(PLIMSOLL_X)
+#undef PLIMSOLL_X
+};
+
+Failure failure_from(const ordered_json& error, const std::string& path) {
+  const std::string code = error.value("code", ""), message = error.value("message", "");
+  const auto known = std::ranges::find_if(all_codes, [&](ErrorCode one) { return name(one) == code; });
+  Failure failure(Error(known == all_codes.end() ? ErrorCode::io_error : *known, ""));
+  failure.message = fmt::format("the store '{}' answers: {}", path, message);
+  return failure;
+}
+
+Outcome<ordered_json> result_in(const std::string& answer, const std::string& path) {
+  ordered_json parsed = ordered_json::parse(answer, nullptr, false);
+  if (parsed.is_object() && parsed.contains("result")) return std::move(parsed["result"]);
+  if (parsed.is_object() && parsed.contains("error")) return std::unexpected(failure_from(parsed["error"], path));
+  return std::unexpected(
+      Failure(Exit::failed, "io_error", fmt::format("the process that has '{}' open does not answer in JSON", path)));
+}
+
+std::string text_of(const ordered_json& request) { return request.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
+
+}  // namespace
+
+ordered_json request_named(std::string_view name) { return {{"version", 1}, {"request", name}}; }
+
+Outcome<ordered_json> ask_running_store(const StoreArguments& store, const ordered_json& request) {
+  const Result<std::string> answer = ask(store.path, text_of(request));
+  if (answer) return result_in(*answer, store.path);
+  Failure failure(answer.error());
+  if (answer.error().code() == ErrorCode::not_found) {
+    failure.message = fmt::format("no process that answers has the store '{}' open", store.path);
+    failure.hint = "`plimsoll identify` tells who has it open; one opened with control_socket = false does not answer";
+  }
+  return std::unexpected(std::move(failure));
+}
+
+Outcome<ordered_json> ask_store(const StoreArguments& store, const ordered_json& request) {
+  auto running = ask_running_store(store, request);
+  if (running || running.error().exit != Exit::not_found) return running;
+  PLIMSOLL_ASSIGN(auto db, store.open());
+  const std::string answer = db.answer(text_of(request));
+  PLIMSOLL_TRY(close_store(db));
+  return result_in(answer, store.path);
+}
+
+}  // namespace plimsoll::cli

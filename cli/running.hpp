@@ -1,0 +1,21 @@
+// Questions to a store whether or not somebody has it open: to the process that has it, through its control socket, or else to the
+// store itself, opened for as long as the answer takes. The answers are the same (docs/control-socket.md). Used by the commands
+// that look at a store.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "arguments.hpp"
+#include "failure.hpp"
+
+namespace plimsoll::cli {
+
+// The "result" of the request; what failed there fails here, with the same exit status.
+Outcome<nlohmann::ordered_json> ask_store(const StoreArguments& store, const nlohmann::ordered_json& request);
+// Only of a store that somebody has open; not_found says that nobody has.
+Outcome<nlohmann::ordered_json> ask_running_store(const StoreArguments& store, const nlohmann::ordered_json& request);
+
+// {"version":1,"request":name}
+nlohmann::ordered_json request_named(std::string_view name);
+
+}  // namespace plimsoll::cli

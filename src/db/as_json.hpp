@@ -1,0 +1,17 @@
+// What a store reports about itself, as JSON: the one place that names the fields that `stat --json`, the control socket and the C
+// API hand out. Pure functions.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <vector>
+
+#include "plimsoll/stats.hpp"
+
+namespace plimsoll::db {
+
+nlohmann::ordered_json as_json(const Statistics& statistics, const std::vector<ContextInfo>& contexts,
+                               const RecoveryReport& recovery);
+nlohmann::ordered_json as_json(const std::vector<TransactionInfo>& transactions);
+nlohmann::ordered_json as_json(const std::vector<WaitEdge>& waits);
+
+}  // namespace plimsoll::db
