@@ -17,6 +17,7 @@ void add_get(Program& program);
 void add_identify(Program& program);
 void add_load(Program& program);
 void add_log(Program& program);
+void add_page(Program& program);
 void add_put(Program& program);
 void add_scan(Program& program);
 void add_stat(Program& program);

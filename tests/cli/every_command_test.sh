@@ -47,6 +47,7 @@ works stat s
 works txn list s
 works check s
 works identify s
+works page s 1
 works log dump s
 works del s --from b --to c
 mkfifo held  # a load that waits for input has the store open meanwhile

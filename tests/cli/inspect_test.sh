@@ -66,3 +66,30 @@ run 4 check damaged --json
 jq -e '.error.code == "corruption" and .error.status == 4' err >/dev/null || fail "$(cat err)"
 run 4 scan damaged --json
 failed_with 'corruption'
+
+# page: every page of a sound store is explained; together the leaves hold what was loaded.
+run 0 page s 0
+tail -n 1 out | grep -q '^page 0 of data: good, space map' || fail "page 0: $(tail -n 1 out)"
+: >all
+pages=$(($(stat -c %s s/data) / 8192))
+for ((page = 1; page < pages; ++page)); do
+  run 0 page s "$page" --json
+  tail -n 1 out >>descriptions
+  jq -c 'select(.summary // "" | startswith("stamp")) | .key' out >>all
+done
+[ "$(grep -c '"100\|"1[0-9]*\|"2[0-9]*\|"30000"' all)" -ge 20000 ] || fail "$(wc -l <all) records are on the pages"
+jq -es 'map(select(.kind == "inner node")) | length > 0 and all(.items > 1 and .level > 0 and .problems == [])' descriptions >/dev/null ||
+  fail "no sound inner node"
+jq -es 'all(.state == "good" or .state == "never written")' descriptions >/dev/null || fail "states: $(jq -r .state descriptions | sort | uniq -c)"
+run 3 page s 1000000
+failed_with "has $pages pages"
+run 3 page s 0 --file log
+failed_with 'has no pages'
+run 3 page s 0 --file versions.9999
+run 2 page s minus
+first_damaged=$(for ((page = 1; page < pages; ++page)); do
+  "$plimsoll" page damaged "$page" >/dev/null 2>&1 || { echo "$page"; break; }
+done)
+run 4 page damaged "$first_damaged"
+grep -q "page $first_damaged of data: damaged" out || fail "page: $(cat out)"
+failed_with 'is not sound'
