@@ -181,7 +181,8 @@ PLIMSOLL_API plimsoll_status plimsoll_open(const char* path, const plimsoll_opti
 // that finds no room there answers no_space.
 PLIMSOLL_API plimsoll_status plimsoll_open_in_memory(const plimsoll_options* options, plimsoll_db** db, plimsoll_error* error);
 // Aborts open transactions, writes everything, marks the store clean and ends the handle, whatever the answer, except after
-// PLIMSOLL_BUSY: other threads are inside calls, and the handle stays as it was. NULL is allowed. Not thread-safe.
+// PLIMSOLL_BUSY: other threads are inside calls, and the handle stays as it was. (It also stays if error->size is wrong.) NULL is
+// allowed. Not thread-safe.
 PLIMSOLL_API plimsoll_status plimsoll_close(plimsoll_db* db, plimsoll_error* error);
 
 typedef struct plimsoll_info {
