@@ -16,7 +16,9 @@
 // PLIMSOLL_INVALID_ARGUMENT. In structs that a callback is given the library sets `size`.
 //
 // Handles. Each has one function that ends it; that one accepts NULL, and the handle must not be used after it. Handles may be
-// ended in any order: those of an ended transaction or a closed store answer PLIMSOLL_TRANSACTION_ABORTED until they are ended too.
+// ended in any order. Those of an ended transaction answer PLIMSOLL_TRANSACTION_ABORTED until they are ended too; where the store
+// ended the transaction (its deadline, a kill, a close, memory pressure) they may answer why: PLIMSOLL_TRANSACTION_TIMEOUT or
+// PLIMSOLL_MEMORY_BUDGET_EXCEEDED.
 //
 // Bytes. Keys are 1 byte to plimsoll_info.key_bytes_max long, values 0 to 1 GiB. They may hold any byte and need no terminator.
 // Pointers that are passed in are used during the call only. Sizes are bytes, durations milliseconds, texts UTF-8 or plain ASCII.
@@ -247,7 +249,7 @@ PLIMSOLL_API plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worke
 // Flags of plimsoll_table_open.
 enum { PLIMSOLL_TABLE_CREATE = 1 };
 
-// Finds the table and, with PLIMSOLL_TABLE_CREATE, makes it if there is none. Names are 1 .. 255 bytes. Not part of a transaction:
+// Finds the table and, with PLIMSOLL_TABLE_CREATE, makes it if there is none. Names are 0 .. 255 bytes and do not begin with NUL. Not part of a transaction:
 // atomic and durable by itself. Errors: not_found. Thread-safe, as the next three.
 PLIMSOLL_API plimsoll_status plimsoll_table_open(plimsoll_db* db, const void* name, size_t name_bytes, uint64_t flags,
                                                  plimsoll_table* table, plimsoll_error* error);
@@ -372,7 +374,8 @@ typedef int (*plimsoll_each_wait)(void* context, uint64_t waiter, uint64_t holde
 
 // Calls `each` for every transaction that waits for another one, in this thread; it may use the store.
 PLIMSOLL_API plimsoll_status plimsoll_waits(plimsoll_db* db, plimsoll_each_wait each, void* context, plimsoll_error* error);
-// Aborts another's transaction; its calls answer transaction_aborted from then on. Errors: not_found; busy (it is committing).
+// Aborts another's transaction; its calls answer transaction_timeout or transaction_aborted from then on. Errors: not_found (none
+// with this id that could still be aborted).
 PLIMSOLL_API plimsoll_status plimsoll_kill(plimsoll_db* db, uint64_t id, plimsoll_error* error);
 
 // ---- Records -------------------------------------------------------------------------------------------------------------------
