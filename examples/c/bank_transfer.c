@@ -101,12 +101,12 @@ int main(void) {
   plimsoll_status status = plimsoll_open("bank.plim", &options, &db, &error);
   if (status == PLIMSOLL_OK) status = run(db, &sum, &refused, &error);
   if (status != PLIMSOLL_OK) {
-    fprintf(stderr, "bank_transfer_c: %s\n", error.message);
+    fprintf(stderr, "bank_transfer: %s\n", error.message);
     plimsoll_close(db, NULL);
     return 1;
   }
   if (plimsoll_close(db, &error) != PLIMSOLL_OK) {
-    fprintf(stderr, "bank_transfer_c: %s\n", error.message);
+    fprintf(stderr, "bank_transfer: %s\n", error.message);
     return 1;
   }
   printf("%d transfers, %d refused, %" PRId64 " in all accounts together\n", transfers, refused, sum);
