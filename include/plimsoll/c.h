@@ -249,8 +249,8 @@ PLIMSOLL_API plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worke
 // Flags of plimsoll_table_open.
 enum { PLIMSOLL_TABLE_CREATE = 1 };
 
-// Finds the table and, with PLIMSOLL_TABLE_CREATE, makes it if there is none. Names are 0 .. 255 bytes and do not begin with NUL. Not part of a transaction:
-// atomic and durable by itself. Errors: not_found. Thread-safe, as the next three.
+// Finds the table and, with PLIMSOLL_TABLE_CREATE, makes it if there is none. Names are 0 .. 255 bytes and do not begin with NUL.
+// Not part of a transaction: atomic and durable by itself. Errors: not_found. Thread-safe, as the next three.
 PLIMSOLL_API plimsoll_status plimsoll_table_open(plimsoll_db* db, const void* name, size_t name_bytes, uint64_t flags,
                                                  plimsoll_table* table, plimsoll_error* error);
 // Removes the table with its records. Errors: not_found; busy while a transaction runs.
