@@ -69,7 +69,7 @@ lint: ## formatting, clang-tidy, the tree's own rules
 	@JOBS=$(JOBS) scripts/lint.sh
 
 format: ## format all sources in place
-	@find include src cli bench tests examples -name '*.[ch]pp' -o -name '*.h' | xargs clang-format-19 -i
+	@find include src cli bench tests examples -name '*.[ch]pp' -o -name '*.[ch]' | xargs clang-format-19 -i
 
 bench: build-release ## the workloads, one JSON object a line; WORKLOADS="transfer ycsb_a" chooses
 	@$(CLI) bench $(WORKLOADS) --json

@@ -1,6 +1,6 @@
-# What is installed: one static library with the objects of all layers (target plimsoll::plimsoll, also inside this build), the public
-# headers, the CMake package and plimsoll.pc. The layers' own libraries and headers stay private. Included by the root CMakeLists.txt
-# after the layers and before their users.
+# What is installed: one static library with the objects of all layers (target plimsoll::plimsoll, also inside this build), a shared one
+# that exports the C interface alone (plimsoll::c), the public headers, the CMake package, plimsoll.pc and plimsoll-c.pc. The layers' own
+# libraries and headers stay private. Included by the root CMakeLists.txt after the layers and before their users.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -26,11 +26,36 @@ if(NOT TARGET plimsoll::plimsoll)
   add_library(plimsoll::plimsoll ALIAS plimsoll_library)
 endif()
 
+# plimsoll_shared: libplimsoll.so.0, from the same objects. The version script hides everything but the functions of plimsoll/c.h.
+# What it uses inside is its own: its users link nothing else, so that no target of it is named in the exported package.
+set(PLIMSOLL_C_MAP ${CMAKE_SOURCE_DIR}/cmake/plimsoll_c.map)
+add_library(plimsoll_shared SHARED)
+foreach(layer base memory io log storage btree registry lock version txn recovery db capi)
+  if(TARGET plimsoll_${layer})
+    target_sources(plimsoll_shared PRIVATE $<TARGET_OBJECTS:plimsoll_${layer}>)
+  endif()
+endforeach()
+set_target_properties(plimsoll_shared PROPERTIES OUTPUT_NAME plimsoll EXPORT_NAME c LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
+  SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${PLIMSOLL_C_MAP})
+target_include_directories(plimsoll_shared INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_link_libraries(plimsoll_shared PRIVATE $<TARGET_LINKER_FILE:fmt::fmt> ${PLIMSOLL_URING_LINK_LIBRARIES}
+  ${CMAKE_THREAD_LIBS_INIT} $<BUILD_INTERFACE:plimsoll_flags>)
+target_link_options(plimsoll_shared PRIVATE LINKER:--version-script=${PLIMSOLL_C_MAP})
+if(NOT PLIMSOLL_SANITIZE)
+  target_link_options(plimsoll_shared PRIVATE LINKER:-z,defs)   # nothing may be missing
+endif()
+if(NOT TARGET plimsoll::c)
+  add_library(plimsoll::c ALIAS plimsoll_shared)
+endif()
+
+install(TARGETS plimsoll_shared EXPORT plimsollCTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS plimsoll_library EXPORT plimsollTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/plimsoll DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 set(PLIMSOLL_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/plimsoll)
 install(EXPORT plimsollTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR})
+install(EXPORT plimsollCTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR})
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/plimsollConfig.cmake.in ${CMAKE_BINARY_DIR}/plimsollConfig.cmake
   INSTALL_DESTINATION ${PLIMSOLL_CMAKE_DIR})
 # Before 1.0 a minor version may break the interface.
@@ -38,5 +63,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake
 install(FILES ${CMAKE_BINARY_DIR}/plimsollConfig.cmake ${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake DESTINATION ${PLIMSOLL_CMAKE_DIR})
 
 file(RELATIVE_PATH PLIMSOLL_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)   # ../.. or ../../..
-configure_file(${CMAKE_SOURCE_DIR}/cmake/plimsoll.pc.in ${CMAKE_BINARY_DIR}/plimsoll.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/plimsoll.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(pc plimsoll plimsoll-c)
+  configure_file(${CMAKE_SOURCE_DIR}/cmake/${pc}.pc.in ${CMAKE_BINARY_DIR}/${pc}.pc @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/${pc}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()

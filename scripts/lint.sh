@@ -8,7 +8,7 @@ jobs=${JOBS:-2}
 sources() {
   local folders=()
   for folder in include src cli bench tests examples; do [ -d "$folder" ] && folders+=("$folder"); done
-  find "${folders[@]}" -name '*.hpp' -o -name '*.cpp' -o -name '*.h' | sort
+  find "${folders[@]}" -name '*.hpp' -o -name '*.cpp' -o -name '*.h' -o -name '*.c' | sort
 }
 
 lint_format() {

@@ -1,0 +1,74 @@
+// Calls that hand the caller's function to the engine: transact, commit_async. What the function is called with is converted here.
+#include <memory>
+
+#include "capi/call.hpp"
+#include "capi/handles.hpp"
+#include "capi/options.hpp"
+#include "capi/sized.hpp"
+
+using namespace plimsoll;
+using namespace plimsoll::capi;
+
+namespace {
+
+// One plimsoll_transact: the caller's body, and what it answered last.
+struct BodyCall {
+  plimsoll_body body;
+  void* context;
+  plimsoll_status status = PLIMSOLL_OK;
+  plimsoll_error error{};
+
+  Result<void> run(Transaction& transaction) {
+    plimsoll_txn handle;
+    handle.transaction = &transaction;
+    error = plimsoll_error{};
+    error.size = sizeof error;
+    status = body(context, &handle, &error);
+    if (status == PLIMSOLL_OK) return {};
+    if (!is_store_status(status)) return fail(ErrorCode::transaction_aborted, "the body answered {}", status);
+    if (error.code != status) return fail(to_code(status), "answered by the body");
+    return std::unexpected(Error(to_code(status), error.details, error.os_error));
+  }
+  bool answered_its_own() const { return status != PLIMSOLL_OK && !is_store_status(status); }
+};
+
+struct CommitCall {
+  plimsoll_commit_done done;
+  void* context;
+};
+
+void hand_on_outcome(void* context, Result<void> outcome) {
+  const std::unique_ptr<CommitCall> call(static_cast<CommitCall*>(context));
+  if (outcome) return call->done(call->context, PLIMSOLL_OK, nullptr);
+  plimsoll_error error{};
+  error.size = sizeof error;
+  const plimsoll_status status = failed(&error, outcome.error());
+  call->done(call->context, status, &error);
+}
+
+}  // namespace
+
+plimsoll_status plimsoll_transact(plimsoll_db* db, const plimsoll_txn_options* options, plimsoll_body body, void* context,
+                                  plimsoll_error* error) {
+  BodyCall call{body, context};
+  const plimsoll_status status = guarded(error, [&]() -> Result<void> {
+    PLIMSOLL_TRY(check_pointer(db, "db"));
+    PLIMSOLL_TRY(check_pointer(body, "body"));
+    PLIMSOLL_ASSIGN(const TransactionOptions all, to_options(options));
+    return db->database->transact(all, [&](Transaction& transaction) { return call.run(transaction); });
+  });
+  if (status != PLIMSOLL_TRANSACTION_ABORTED || !call.answered_its_own()) return status;
+  const bool said_why = call.error.code == call.status || call.error.message[0] != '\0';
+  return failed(error, call.status, said_why ? call.error.details : "");
+}
+
+plimsoll_status plimsoll_commit_async(plimsoll_txn* txn, plimsoll_commit_done done, void* context, plimsoll_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    PLIMSOLL_TRY(check_pointer(txn, "txn"));
+    PLIMSOLL_TRY(check_pointer(done, "done"));
+    auto call = std::make_unique<CommitCall>(CommitCall{done, context});
+    auto decided = txn->transaction->commit_async(hand_on_outcome, call.get());
+    if (decided) static_cast<void>(call.release());  // the outcome's, and maybe gone already
+    return decided;
+  });
+}
