@@ -148,7 +148,8 @@ enum {
   PLIMSOLL_OPEN_EXISTING = 1,           // not_found instead of a new store
   PLIMSOLL_OPEN_NEW = 2,                // already_exists if there is a store
   PLIMSOLL_FOLLOW_CONTAINER_LIMIT = 4,  // lower the limit while the container or the machine has less room
-  PLIMSOLL_NO_BACKGROUND_THREADS = 8    // the caller drives plimsoll_run_background
+  PLIMSOLL_NO_BACKGROUND_THREADS = 8,   // the caller drives plimsoll_run_background
+  PLIMSOLL_NO_CONTROL_SOCKET = 16       // plimsoll_ask does not reach the store
 };
 
 enum { PLIMSOLL_IO_AUTOMATIC = 0, PLIMSOLL_IO_URING = 1, PLIMSOLL_IO_PLAIN = 2 };
@@ -519,6 +520,12 @@ PLIMSOLL_API plimsoll_status plimsoll_statistic(plimsoll_db* db, const char* nam
 // Everything the store reports, as one JSON object with the members of `plimsoll stat --json`: NUL-terminated UTF-8, to be ended
 // with plimsoll_free. *json_bytes (may be NULL) is its length without the NUL.
 PLIMSOLL_API plimsoll_status plimsoll_statistics_json(plimsoll_db* db, char** json, size_t* json_bytes, plimsoll_error* error);
+// The answer to one request in JSON, of docs/control-socket.md (NUL-terminated), to be ended with plimsoll_free: of a store that is
+// open here, or of one that another process has open in folder `path`. A request that fails is answered all the same, with its
+// error. Errors of plimsoll_ask: not_found (nobody has the store open), busy (no answer within five seconds), io_error,
+// invalid_argument (more than one line, or 4,095 bytes).
+PLIMSOLL_API plimsoll_status plimsoll_answer(plimsoll_db* db, const char* request, char** answer, plimsoll_error* error);
+PLIMSOLL_API plimsoll_status plimsoll_ask(const char* path, const char* request, char** answer, plimsoll_error* error);
 // Sets counters and peaks to zero.
 PLIMSOLL_API plimsoll_status plimsoll_reset_statistics(plimsoll_db* db, plimsoll_error* error);
 

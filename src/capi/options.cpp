@@ -56,14 +56,15 @@ Result<milliseconds> to_duration(std::int64_t ms, milliseconds otherwise, const 
 
 Result<Options> to_options(const plimsoll_options* given) {
   PLIMSOLL_ASSIGN(const plimsoll_options from, read_sized(given, "options"));
-  constexpr std::uint64_t known =
-      PLIMSOLL_OPEN_EXISTING | PLIMSOLL_OPEN_NEW | PLIMSOLL_FOLLOW_CONTAINER_LIMIT | PLIMSOLL_NO_BACKGROUND_THREADS;
+  constexpr std::uint64_t known = PLIMSOLL_OPEN_EXISTING | PLIMSOLL_OPEN_NEW | PLIMSOLL_FOLLOW_CONTAINER_LIMIT |
+                                  PLIMSOLL_NO_BACKGROUND_THREADS | PLIMSOLL_NO_CONTROL_SOCKET;
   PLIMSOLL_TRY(check_flags(from.flags, known, "options->flags"));
   Options to;
   to.create_if_missing = (from.flags & PLIMSOLL_OPEN_EXISTING) == 0;
   to.error_if_exists = (from.flags & PLIMSOLL_OPEN_NEW) != 0;
   to.follow_container_limit = (from.flags & PLIMSOLL_FOLLOW_CONTAINER_LIMIT) != 0;
   to.background_threads = (from.flags & PLIMSOLL_NO_BACKGROUND_THREADS) == 0;
+  to.control_socket = (from.flags & PLIMSOLL_NO_CONTROL_SOCKET) == 0;
   if (!to.create_if_missing && to.error_if_exists)
     return fail(ErrorCode::invalid_argument, "options->flags ask for an existing store and for a new one");
   PLIMSOLL_ASSIGN(to.io_backend, choose(backends, from.io_backend, "options->io_backend"));

@@ -47,6 +47,27 @@ static void wrong_opens(void) {
   CHECK(db == NULL);
 }
 
+static void requests(plimsoll_db* db) {
+  const char* request = "{\"version\":1,\"request\":\"process\"}";
+  char *here = NULL, *there = NULL;
+  OK(plimsoll_answer(db, request, &here, &error));
+  OK(plimsoll_ask("store", request, &there, &error));
+  CHECK(strcmp(here, there) == 0 && strstr(here, "\"pid\":") != NULL);
+  plimsoll_free(here);
+  plimsoll_free(there);
+  OK(plimsoll_answer(db, "no JSON", &here, &error));
+  CHECK(strstr(here, "invalid_argument") != NULL);
+  plimsoll_free(here);
+  INVALID(plimsoll_answer(NULL, request, &here, &error));
+  INVALID(plimsoll_answer(db, NULL, &here, &error));
+  INVALID(plimsoll_answer(db, request, NULL, &error));
+  INVALID(plimsoll_ask(NULL, request, &here, &error));
+  INVALID(plimsoll_ask("store", NULL, &here, &error));
+  INVALID(plimsoll_ask("store", request, NULL, &error));
+  INVALID(plimsoll_ask("store", "two\nlines", &here, &error));
+  EXPECT(PLIMSOLL_NOT_FOUND, plimsoll_ask("no such store", request, &here, &error));
+}
+
 static void open_twice_and_again(void) {
   plimsoll_db *db = NULL, *second = NULL;
   int events = 0;
@@ -67,6 +88,7 @@ static void open_twice_and_again(void) {
   EXPECT(PLIMSOLL_BUSY, plimsoll_open("store", &options, &second, &error));
   CHECK(second == NULL);
   put_now(db, make_table(db, "t"), "k", "v");
+  requests(db);
   OK(plimsoll_close(db, &error));
 
   options.flags = PLIMSOLL_OPEN_NEW;
@@ -88,7 +110,8 @@ static void open_twice_and_again(void) {
 
 static void no_background(void) {
   plimsoll_db* db = NULL;
-  plimsoll_options options = {.size = sizeof options, .memory_budget = 64u << 20, .flags = PLIMSOLL_NO_BACKGROUND_THREADS};
+  plimsoll_options options = {
+      .size = sizeof options, .memory_budget = 64u << 20, .flags = PLIMSOLL_NO_BACKGROUND_THREADS | PLIMSOLL_NO_CONTROL_SOCKET};
   OK(plimsoll_open_in_memory(&options, &db, &error));
   put_now(db, make_table(db, "t"), "k", "v");
   int worked = 1;
