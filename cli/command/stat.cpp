@@ -9,6 +9,7 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "command/commands.hpp"
+#include "command/show.hpp"
 #include "program.hpp"
 #include "render/bytes.hpp"
 #include "render/quantity.hpp"
@@ -166,6 +167,13 @@ void show_recovery(const RecoveryReport& recovery, Output& output) {
 
 Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output) {
   PLIMSOLL_ASSIGN(auto db, store.open());
+  show_statistics(db, memory_only, output);
+  return close_store(db);
+}
+
+}  // namespace
+
+void show_statistics(Database& db, bool memory_only, Output& output) {
   const Statistics statistics = db.statistics();
   const RecoveryReport recovery = db.recovery_report();
   const std::vector<ContextInfo> contexts = db.memory_contexts();
@@ -182,10 +190,7 @@ Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output)
     show_recovery(recovery, output);
     for (const std::string& event : statistics.events) output.line("event: " + escape_control(event));
   }
-  return close_store(db);
 }
-
-}  // namespace
 
 void add_stat(Program& program) {
   auto* command = program.app().add_subcommand("stat", "Show memory accounts, counters, gauges, recovery and events");
