@@ -113,7 +113,7 @@ Outcome<std::string> Notation::decode(std::string_view argument, std::string_vie
   return std::move(*bytes);
 }
 
-std::string Notation::encode(Bytes bytes) const { return hex ? encode_hex(bytes) : base64 ? encode_base64(bytes) : escape(bytes); }
+std::string Notation::encode(Bytes bytes) const { return cli::encode(bytes, encoding(Encoding::escaped)); }
 
 void RangeArguments::add(CLI::App& command) {
   auto* first = command.add_option("--from", from, "First key of the range")->type_name("KEY");

@@ -10,6 +10,7 @@
 
 #include "failure.hpp"
 #include "plimsoll/plimsoll.hpp"
+#include "render/bytes.hpp"
 
 namespace plimsoll::cli {
 
@@ -46,6 +47,10 @@ struct Notation {
   Outcome<std::string> decode(std::string_view argument, std::string_view what) const;
   std::string encode(Bytes bytes) const;  // escaped text if neither is chosen
   bool raw() const { return !hex && !base64; }
+  // `otherwise`: if neither is chosen.
+  Encoding encoding(Encoding otherwise = Encoding::text) const {
+    return hex ? Encoding::hex : base64 ? Encoding::base64 : otherwise;
+  }
 };
 
 // --from, --to, or both as --range FROM TO. Half-open: FROM belongs to it, TO does not.

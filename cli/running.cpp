@@ -50,6 +50,10 @@ Outcome<ordered_json> ask_running_store(const StoreArguments& store, const order
   return std::unexpected(std::move(failure));
 }
 
+Outcome<ordered_json> ask_open_store(Database& db, const ordered_json& request) {
+  return result_in(db.answer(text_of(request)), "here");
+}
+
 Outcome<ordered_json> ask_store(const StoreArguments& store, const ordered_json& request) {
   auto running = ask_running_store(store, request);
   if (running || running.error().exit != Exit::not_found) return running;

@@ -12,6 +12,8 @@ namespace plimsoll::cli {
 
 // The "result" of the request; what failed there fails here, with the same exit status.
 Outcome<nlohmann::ordered_json> ask_store(const StoreArguments& store, const nlohmann::ordered_json& request);
+// Of one that this process has open.
+Outcome<nlohmann::ordered_json> ask_open_store(Database& db, const nlohmann::ordered_json& request);
 // Only of a store that somebody has open; not_found says that nobody has.
 Outcome<nlohmann::ordered_json> ask_running_store(const StoreArguments& store, const nlohmann::ordered_json& request);
 

@@ -5,7 +5,9 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build make ccache pkg-config                                # building
   libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev liburing-dev       # libraries
+  libedit-dev                                                                 # the shell's line editor
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev jq python3     # tests, micro benchmarks
+  db5.3-util lmdb-utils tmux                                                  # tests of the command line
   liblmdb-dev librocksdb-dev libdb5.3-dev libwiredtiger-dev                   # the peers of the benchmarks
   libjemalloc2 libmimalloc2.0                                                 # and of the allocator's
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev                   # lint, the second compiler

@@ -20,6 +20,7 @@ void add_log(Program& program);
 void add_page(Program& program);
 void add_put(Program& program);
 void add_scan(Program& program);
+void add_shell(Program& program);
 void add_stat(Program& program);
 void add_stress(Program& program);
 void add_tables(Program& program);

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include "arguments.hpp"
-#include "base/check.hpp"
 #include "base/fail.hpp"
 #include "command/commands.hpp"
 #include "interchange/jsonl.hpp"
@@ -20,24 +19,17 @@ struct Arguments {
   bool raw = false;
 };
 
-Outcome<void> show_whole(ValueReader& reader, const Arguments& arguments, Bytes key, Output& output) {
-  std::string value;
-  value.reserve(reader.size());
-  PLIMSOLL_TRY(read_value(reader, [&](Bytes piece) { return value.append(piece), true; }));
+Outcome<void> show(ValueReader& reader, const Arguments& arguments, Bytes key, Output& output) {
   if (output.json()) {
-    std::string line;
+    std::string value, line;
+    value.reserve(reader.size());
+    PLIMSOLL_TRY(read_value(reader, [&](Bytes piece) { return value.append(piece), true; }));
     append_jsonl(line, {.key = key, .value = value});
     output.write(line);
-  } else {
-    output.line(arguments.notation.encode(value));
+    return {};
   }
-  return {};
-}
-
-Outcome<void> show(ValueReader& reader, const Arguments& arguments, Bytes key, Output& output) {
-  if (output.json() || !arguments.notation.raw()) return show_whole(reader, arguments, key, output);
-  PLIMSOLL_TRY(read_value(reader, [&](Bytes piece) { return output.write(piece), !output.failed(); }));
-  if (!arguments.raw) output.write("\n");
+  PLIMSOLL_TRY(print_value(reader, arguments.notation.encoding(), output));
+  if (!arguments.raw || !arguments.notation.raw()) output.write("\n");
   return {};
 }
 

@@ -3,11 +3,10 @@
 #include <fmt/core.h>
 
 #include "arguments.hpp"
-#include "base/check.hpp"
 #include "base/fail.hpp"
 #include "command/commands.hpp"
-#include "interchange/jsonl.hpp"
 #include "program.hpp"
+#include "render/records.hpp"
 #include "values.hpp"
 
 namespace plimsoll::cli {
@@ -22,38 +21,19 @@ struct Arguments {
   std::optional<std::uint64_t> limit;
 };
 
-void show(Bytes key, Bytes value, const Arguments& arguments, std::string& line, Output& output) {
-  line.clear();
-  if (output.json()) {
-    JsonlLine record{.key = key};
-    if (!arguments.keys_only) record.value = value;
-    append_jsonl(line, record);
-  } else {
-    line = arguments.notation.encode(key);
-    if (!arguments.keys_only) line.append("\t").append(arguments.notation.encode(value));
-    line += '\n';
-  }
-  PLIMSOLL_DCHECK(line.ends_with('\n') && line.find('\n') == line.size() - 1);
-  output.write(line);
-}
-
 Outcome<void> scan(Database& db, const Arguments& arguments, Output& output) {
   PLIMSOLL_ASSIGN(const auto table, arguments.store.open_table(db));
   PLIMSOLL_ASSIGN(auto transaction, db.begin(arguments.store.reading()));
-  const auto direction = arguments.reverse ? Direction::backward : Direction::forward;
-  PLIMSOLL_ASSIGN(auto cursor, transaction.cursor(table, arguments.range.range(), direction));
-  std::string line;
-  for (std::uint64_t left = arguments.limit.value_or(UINT64_MAX); left != 0 && !output.failed(); --left) {
-    PLIMSOLL_ASSIGN(const bool found, cursor.next());
-    if (!found) break;
-    PLIMSOLL_DCHECK(!cursor.key().empty());
-    if (cursor.large() && !arguments.keys_only) {
-      PLIMSOLL_ASSIGN(const std::string value, whole_value(transaction, table, cursor.key()));
-      show(cursor.key(), value, arguments, line, output);
-    } else {
-      show(cursor.key(), cursor.value(), arguments, line, output);
-    }
-  }
+  const Scan what{.range = arguments.range.range(),
+                  .direction = arguments.reverse ? Direction::backward : Direction::forward,
+                  .limit = arguments.limit.value_or(UINT64_MAX),
+                  .keys_only = arguments.keys_only};
+  RecordPrinter printer(output, {.mode = output.json() ? Mode::jsonl : Mode::list,
+                                 .encoding = arguments.notation.encoding(Encoding::escaped),
+                                 .keys_only = arguments.keys_only});
+  PLIMSOLL_TRY(
+      scan_records(transaction, table, what, [&](Bytes key, Bytes value) { return printer.add(key, value), !output.failed(); }));
+  printer.finish();
   return {};
 }
 

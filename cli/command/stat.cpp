@@ -9,6 +9,7 @@
 #include "base/fail.hpp"
 #include "base/metrics.hpp"
 #include "command/commands.hpp"
+#include "command/show.hpp"
 #include "program.hpp"
 #include "render/bytes.hpp"
 #include "render/quantity.hpp"
@@ -110,8 +111,7 @@ void show_recovery(const ordered_json& recovery, Output& output) {
   }
 }
 
-Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output) {
-  PLIMSOLL_ASSIGN(ordered_json stat, ask_store(store, request_named("stat")));
+void show(const ordered_json& stat, bool memory_only, Output& output) {
   if (output.json()) {
     output.object(stat);
   } else if (memory_only) {
@@ -125,10 +125,21 @@ Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output)
     show_recovery(stat["recovery"], output);
     for (const ordered_json& event : stat["events"]) output.line("event: " + escape_control(event.get<std::string>()));
   }
+}
+
+Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output) {
+  PLIMSOLL_ASSIGN(const ordered_json stat, ask_store(store, request_named("stat")));
+  show(stat, memory_only, output);
   return Exit::done;
 }
 
 }  // namespace
+
+Outcome<void> show_statistics(Database& db, bool memory_only, Output& output) {
+  PLIMSOLL_ASSIGN(const ordered_json stat, ask_open_store(db, request_named("stat")));
+  show(stat, memory_only, output);
+  return {};
+}
 
 void add_stat(Program& program) {
   auto* command = program.app().add_subcommand("stat", "Show memory accounts, counters, gauges, recovery and events");

@@ -7,6 +7,7 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "command/commands.hpp"
+#include "command/show.hpp"
 #include "program.hpp"
 #include "render/bytes.hpp"
 #include "render/table.hpp"
@@ -16,6 +17,13 @@ namespace {
 
 Outcome<Exit> run(const StoreArguments& store, Output& output) {
   PLIMSOLL_ASSIGN(auto db, store.open());
+  PLIMSOLL_TRY(show_tables(db, output));
+  return close_store(db);
+}
+
+}  // namespace
+
+Outcome<void> show_tables(Database& db, Output& output) {
   PLIMSOLL_ASSIGN(const auto tables, db.tables());
   if (output.json()) {
     auto list = nlohmann::ordered_json::array();
@@ -29,10 +37,8 @@ Outcome<Exit> run(const StoreArguments& store, Output& output) {
     }
     output.write(text.render(output.terminal()));
   }
-  return close_store(db);
+  return {};
 }
-
-}  // namespace
 
 void add_tables(Program& program) {
   auto* command = program.app().add_subcommand("tables", "List the tables");

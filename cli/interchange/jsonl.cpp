@@ -33,7 +33,7 @@ constexpr MemberFacts members[] = {
 // Takes the parser's events of one line. Every false ends the parse; reason() then says why.
 class LineHandler final : public nlohmann::json_sax<json> {
  public:
-  JsonlRecord& record() { return record_; }
+  Record& record() { return record_; }
   const std::string& reason() const { return reason_; }
 
   bool null() override { return wrong_type("null"); }
@@ -97,14 +97,14 @@ class LineHandler final : public nlohmann::json_sax<json> {
     return refuse(fmt::format("member '{}' is {}, not a {}", at_->name, found, at_->member == Member::more ? "boolean" : "string"));
   }
 
-  JsonlRecord record_;
+  Record record_;
   std::string reason_;
   const MemberFacts* at_ = std::end(members);
   std::array<bool, 5> seen_{};  // by Member
   bool in_object_ = false;
 };
 
-std::string_view what_is_missing(const JsonlRecord& record) {
+std::string_view what_is_missing(const Record& record) {
   if (record.key && !record.value) return "a key without a value";
   if (!record.key && record.value) return "a value without a key";
   if (!record.key && !record.table) return "neither a key nor a table";
@@ -114,7 +114,7 @@ std::string_view what_is_missing(const JsonlRecord& record) {
 
 }  // namespace
 
-std::expected<JsonlRecord, std::string> parse_jsonl(std::string_view line) {
+std::expected<Record, std::string> parse_jsonl(std::string_view line) {
   PLIMSOLL_CHECK(line.size() <= line_bytes_max);
   if (line.find_first_not_of(" \t\r") == line.npos) return std::unexpected("the line is empty");
   LineHandler handler;
@@ -163,7 +163,8 @@ std::expected<std::optional<std::string_view>, std::string> LineReader::next() {
     const std::string_view rest = std::string_view(buffer_).substr(begin_);
     const std::size_t end = rest.find('\n', searched);
     if (std::min(end, rest.size()) > line_bytes_max) {
-      return std::unexpected(fmt::format("the line is longer than {}", render_size(line_bytes_max)));
+      return std::unexpected(
+          fmt::format("the line is longer than {}; `plimsoll put --file` stores a value of any size", render_size(line_bytes_max)));
     }
     if (end != rest.npos) {
       begin_ += end + 1;
@@ -192,6 +193,27 @@ std::expected<void, std::string> LineReader::fill() {
   if (count == block_bytes) return {};
   if (std::ferror(file_) != 0) return std::unexpected(fmt::format("cannot read: {}", std::strerror(errno)));
   at_end_ = true;
+  return {};
+}
+
+std::expected<std::optional<Record>, std::string> JsonlReader::next() {
+  const auto line = lines_.next();
+  if (!line) return std::unexpected(line.error());
+  if (!*line) return std::nullopt;
+  auto record = parse_jsonl(**line);
+  if (!record) return std::unexpected(std::move(record.error()));
+  return std::move(*record);
+}
+
+void JsonlWriter::begin_table(std::string& to, std::optional<Bytes> name) {
+  table_ = name;
+  if (name_tables_ && name) append_jsonl(to, {.table = name});
+}
+
+std::expected<void, std::string> JsonlWriter::add(std::string& to, const Part& part) {
+  std::optional<Bytes> table;
+  if (table_) table = *table_;
+  append_jsonl(to, {.table = table, .key = part.key, .value = part.value, .part = !part.first || !part.last, .more = !part.last});
   return {};
 }
 

@@ -15,7 +15,7 @@
 // must, and for every part of a value longer than part_bytes_max. Reading what was written gives the same bytes: exact for any key
 // and value.
 //
-// Stateless but for LineReader, which is used by one thread.
+// Stateless but for the classes at the end, whose objects are used by one thread.
 #pragma once
 
 #include <cstdint>
@@ -25,25 +25,17 @@
 #include <string>
 #include <string_view>
 
+#include "interchange/record.hpp"
 #include "plimsoll/types.hpp"
 
 namespace plimsoll::cli {
 
-inline constexpr std::size_t line_bytes_max = 16_MiB;
 // A byte takes at most 6 characters in a JSON string ("\u0001"), so that the longest part with the longest key and names fits a
 // line.
-inline constexpr std::size_t part_bytes_max = 2_MiB;
 static_assert(part_bytes_max * 6 + 1_MiB <= line_bytes_max);
 
-struct JsonlRecord {
-  std::optional<std::string> table{};
-  std::optional<std::string> key{};    // absent: the line only names a table
-  std::optional<std::string> value{};  // there if and only if key is
-  bool more = false;                   // the value goes on in the next line
-};
-
 // The record of one line (without its line feed), or why the line is not valid.
-std::expected<JsonlRecord, std::string> parse_jsonl(std::string_view line);
+std::expected<Record, std::string> parse_jsonl(std::string_view line);
 
 // Appends `"name":"text"`, or `"name_base64":"..."` if the bytes are not valid UTF-8 or `binary` says so.
 void append_jsonl_member(std::string& to, std::string_view name, Bytes bytes, bool binary = false);
@@ -79,6 +71,30 @@ class LineReader {
   bool at_end_ = false;
   std::uint64_t line_number_ = 0;
   std::uint64_t bytes_read_ = 0;
+};
+
+class JsonlReader final : public RecordReader {
+ public:
+  explicit JsonlReader(std::FILE* file) : lines_(file) {}
+  std::expected<std::optional<Record>, std::string> next() override;
+  std::uint64_t line() const override { return lines_.line_number(); }
+  std::uint64_t bytes_read() const override { return lines_.bytes_read(); }
+
+ private:
+  LineReader lines_;
+};
+
+class JsonlWriter final : public RecordWriter {
+ public:
+  // `name_tables`: a line for each table itself, so that one without records is there again after load.
+  explicit JsonlWriter(bool name_tables) : name_tables_(name_tables) {}
+  void begin_table(std::string& to, std::optional<Bytes> name) override;
+  std::expected<void, std::string> add(std::string& to, const Part& part) override;
+  void end_table(std::string&) override {}
+
+ private:
+  bool name_tables_;
+  std::optional<std::string> table_;
 };
 
 }  // namespace plimsoll::cli

@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "render/bytes.hpp"
+#include "render/progress.hpp"
 
 namespace plimsoll::cli {
 namespace {
@@ -13,24 +14,39 @@ std::unexpected<Failure> malformed(std::string text) {
   return std::unexpected(Failure(Exit::failed, "malformed_input", std::move(text)));
 }
 
+// Puts "FILE:LINE: " in front of a failure, and says what of the input is in the store now. Any failure that a record causes is one
+// of the input, not of the command line.
+Failure at_line(Failure failure, const Input& input, const RecordReader& reader, const Loader& loader) {
+  failure.message.insert(0, fmt::format("{}:{}: ", input.name(), reader.line()));
+  if (failure.exit == Exit::wrong_usage) failure.exit = Exit::failed;
+  if (loader.records_kept() != 0) {
+    failure.message += fmt::format("; {} records before it are loaded", loader.records_kept());
+  } else {
+    failure.message += "; nothing is loaded";
+  }
+  if (failure.hint.empty()) failure.hint = "`plimsoll load --help` describes the formats";
+  return failure;
+}
+
 }  // namespace
 
 Loader::~Loader() {
   unfinished_.reset();
+  if (before_.active()) static_cast<void>(before_.abort());
   if (transaction_.active()) static_cast<void>(transaction_.abort());
   for (const std::string& name : created_) static_cast<void>(db_.drop_table(name));
 }
 
-Outcome<void> Loader::add(const JsonlRecord& record) {
+Outcome<void> Loader::add(const Record& record) {
   PLIMSOLL_CHECK(record.key.has_value() == record.value.has_value());
   const std::string& name = record.table ? *record.table : settings_.default_table;
   PLIMSOLL_ASSIGN(const Table into, table(name));
-  // Not whether it is active: one that was killed must fail, not be replaced.
-  if (lines_ == 0) { PLIMSOLL_ASSIGN(transaction_, db_.begin(settings_.transaction)); }
+  PLIMSOLL_TRY(begin());
   ++lines_;
   if (unfinished_ || record.more) {
     PLIMSOLL_TRY(add_part(into, name, record));
   } else if (record.key) {
+    PLIMSOLL_TRY(check_unique(into, name, *record.key));
     PLIMSOLL_TRY(transaction_.put(into, *record.key, *record.value));
     ++records_;
   }
@@ -39,9 +55,10 @@ Outcome<void> Loader::add(const JsonlRecord& record) {
   return {};
 }
 
-Outcome<void> Loader::add_part(Table into, const std::string& name, const JsonlRecord& record) {
+Outcome<void> Loader::add_part(Table into, const std::string& name, const Record& record) {
   if (!unfinished_) {
     PLIMSOLL_CHECK(record.more && record.key);
+    PLIMSOLL_TRY(check_unique(into, name, *record.key));
     PLIMSOLL_ASSIGN(auto writer, transaction_.open_writer(into, *record.key));
     unfinished_.emplace(std::move(writer), name, *record.key);
   } else if (!record.key || *record.key != unfinished_->key || name != unfinished_->table) {
@@ -64,6 +81,27 @@ Outcome<void> Loader::finish() {
   return {};
 }
 
+// Not whether it is active: one that was killed must fail, not be replaced.
+Outcome<void> Loader::begin() {
+  if (lines_ != 0) return {};
+  if (settings_.unique_keys && !before_.active()) {
+    TransactionOptions options = settings_.transaction;
+    options.read_only = true;
+    PLIMSOLL_ASSIGN(before_, db_.begin(options));
+  }
+  PLIMSOLL_ASSIGN(transaction_, db_.begin(settings_.transaction));
+  return {};
+}
+
+Outcome<void> Loader::check_unique(Table into, const std::string& name, const std::string& key) {
+  if (!settings_.unique_keys || key.empty()) return {};  // put refuses the empty key
+  PLIMSOLL_ASSIGN(const bool present, transaction_.exists(into, key));
+  if (!present) return {};
+  PLIMSOLL_ASSIGN(const bool was_there, before_.exists(into, key));
+  if (was_there && overwritten_.insert(name + '\0' + key).second) return {};
+  return malformed(fmt::format("the key '{}' is there twice", escape(key)));
+}
+
 Outcome<void> Loader::commit() {
   PLIMSOLL_CHECK(!unfinished_);
   PLIMSOLL_TRY(transaction_.commit());
@@ -84,6 +122,26 @@ Outcome<Table> Loader::table(const std::string& name) {
   if (!opened) return std::unexpected(Failure(opened.error()));
   tables_.emplace(name, *opened);
   return *opened;
+}
+
+Outcome<std::uint64_t> load_input(Database& db, const Input& input, const LoadOptions& options) {
+  const Format format = options.format == Format::automatic ? recognize(input.file(), input.name()) : options.format;
+  Loader::Settings settings = options.settings;
+  settings.unique_keys = format != Format::jsonl;
+  Loader loader(db, std::move(settings));
+  const auto reader = make_reader(format, input.file(), options.csv);
+  Progress progress("loading", input.size());
+  const auto fail_here = [&](Failure failure) { return std::unexpected(at_line(std::move(failure), input, *reader, loader)); };
+  for (;;) {
+    auto record = reader->next();
+    if (!record) return fail_here(Failure(Exit::failed, "malformed_input", std::move(record.error())));
+    if (!*record) break;
+    if (auto added = loader.add(**record); !added) return fail_here(std::move(added.error()));
+    progress.update(reader->bytes_read(), loader.records());
+  }
+  if (auto finished = loader.finish(); !finished) return fail_here(std::move(finished.error()));
+  PLIMSOLL_CHECK(loader.records_kept() == loader.records());
+  return loader.records();
 }
 
 }  // namespace plimsoll::cli

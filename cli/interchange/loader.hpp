@@ -1,15 +1,18 @@
-// Puts the lines of the interchange format into a store. Either the whole input is one transaction, so that nothing of it is there
-// unless all of it is, or a transaction ends after every so many lines (--partial). One object loads one input; used by one thread.
+// Puts the records of an interchange format into a store. Either the whole input is one transaction, so that nothing of it is there
+// unless all of it is, or a transaction ends after every so many records (--partial). One object loads one input; used by one
+// thread: by `load` and the shell's `.import`, through load_input.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "failure.hpp"
-#include "interchange/jsonl.hpp"
+#include "input.hpp"
+#include "interchange/formats.hpp"
 #include "plimsoll/plimsoll.hpp"
 
 namespace plimsoll::cli {
@@ -20,6 +23,7 @@ class Loader {
     std::string default_table;                // where lines without a table go
     std::uint64_t lines_per_transaction = 0;  // 0: all in one
     bool create_tables = true;                // false: a table that is not there is a failure
+    bool unique_keys = false;                 // true: a key that comes twice is a failure; otherwise the last one counts
     TransactionOptions transaction{};
   };
 
@@ -28,8 +32,8 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
   ~Loader();  // without finish(): what is not committed is undone, as are the tables made for it
 
-  // The next line of the input. After a failure only destruction is left.
-  Outcome<void> add(const JsonlRecord& record);
+  // The next record of the input. After a failure only destruction is left.
+  Outcome<void> add(const Record& record);
   Outcome<void> finish();
 
   std::uint64_t records() const { return records_; }            // put so far
@@ -37,14 +41,18 @@ class Loader {
 
  private:
   Outcome<Table> table(const std::string& name);
-  Outcome<void> add_part(Table table, const std::string& name, const JsonlRecord& record);
+  Outcome<void> add_part(Table table, const std::string& name, const Record& record);
+  Outcome<void> begin();
   Outcome<void> commit();
+  Outcome<void> check_unique(Table table, const std::string& name, const std::string& key);
 
   Database& db_;
   Settings settings_;
+  Transaction before_;  // with unique_keys: the store before the load, which tells what it held from what the input brought
   Transaction transaction_;
   std::map<std::string, Table, std::less<>> tables_;
-  std::vector<std::string> created_;  // tables that nothing committed needs yet
+  std::vector<std::string> created_;             // tables that nothing committed needs yet
+  std::unordered_set<std::string> overwritten_;  // keys that the store held before, each behind its table's name and a zero byte
   std::uint64_t records_ = 0;
   std::uint64_t records_kept_ = 0;
   std::uint64_t lines_ = 0;  // in the transaction
@@ -57,5 +65,14 @@ class Loader {
   };
   std::optional<Unfinished> unfinished_;
 };
+
+struct LoadOptions {
+  Format format = Format::automatic;
+  CsvOptions csv{};
+  Loader::Settings settings{};  // unique_keys follows from the format
+};
+// Loads the whole input; the answer is how many records. A failure names the input and its line ("FILE:LINE: reason") and says
+// what of the input is in the store now.
+Outcome<std::uint64_t> load_input(Database& db, const Input& input, const LoadOptions& options);
 
 }  // namespace plimsoll::cli

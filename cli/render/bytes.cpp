@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -58,6 +59,12 @@ void append_escaped(std::string& to, std::uint8_t byte) {
     default: to += "\\x", append_hex(to, byte);
   }
 }
+
+struct LetterEscape {
+  char letter;
+  char byte;
+};
+constexpr LetterEscape letter_escapes[] = {{'\\', '\\'}, {'t', '\t'}, {'n', '\n'}, {'r', '\r'}};
 
 std::string escape_with(Bytes bytes, bool double_backslash) {
   std::string text;
@@ -168,6 +175,51 @@ std::expected<std::string, std::string> decode_base64(std::string_view text) {
   // Left-over bits other than 0 would be lost: two texts would mean the same bytes.
   if ((bits & ((1u << held) - 1)) != 0) return std::unexpected("the last base64 digit has bits that no byte holds");
   return bytes;
+}
+
+std::expected<std::string, std::string> unescape(std::string_view text) {
+  std::string bytes;
+  bytes.reserve(text.size());
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] != '\\') {
+      bytes += text[at];
+      continue;
+    }
+    const char kind = at + 1 < text.size() ? text[at + 1] : '\0';
+    const int high = kind == 'x' && at + 3 < text.size() ? hex_value(text[at + 2]) : -1;
+    const int low = high >= 0 ? hex_value(text[at + 3]) : -1;
+    if (low >= 0) {
+      bytes += static_cast<char>(high * 16 + low);
+      at += 3;
+    } else if (const auto* letter = std::ranges::find(letter_escapes, kind, &LetterEscape::letter);
+               letter != std::end(letter_escapes)) {
+      bytes += letter->byte;
+      at += 1;
+    } else {
+      return std::unexpected(fmt::format("character {} is a backslash that begins no escape", at + 1));
+    }
+  }
+  return bytes;
+}
+
+std::string encode(Bytes bytes, Encoding encoding) {
+  switch (encoding) {
+    case Encoding::text: return std::string(bytes);
+    case Encoding::escaped: return escape(bytes);
+    case Encoding::hex: return encode_hex(bytes);
+    case Encoding::base64: return encode_base64(bytes);
+  }
+  return {};
+}
+
+std::expected<std::string, std::string> decode(std::string_view text, Encoding encoding) {
+  switch (encoding) {
+    case Encoding::text: break;
+    case Encoding::escaped: return unescape(text);
+    case Encoding::hex: return decode_hex(text);
+    case Encoding::base64: return decode_base64(text);
+  }
+  return std::string(text);
 }
 
 void append_json_string(std::string& to, std::string_view text) {

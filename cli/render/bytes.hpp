@@ -2,6 +2,7 @@
 // Decoders are strict: what they accept, the encoder would have written (letter case of hexadecimal aside). Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -24,6 +25,14 @@ void append_base64(std::string& to, Bytes bytes);
 // The error says what is wrong and where, counted from 1.
 std::expected<std::string, std::string> decode_hex(std::string_view text);
 std::expected<std::string, std::string> decode_base64(std::string_view text);
+
+// Reads what escape() writes: `\\`, `\t`, `\n`, `\r` and `\xNN`, and all else as it is.
+std::expected<std::string, std::string> unescape(std::string_view text);
+
+// How bytes are written as text, and back. `text` is for bytes that are text already; all the others are exact for any bytes.
+enum class Encoding : std::uint8_t { text, escaped, hex, base64 };
+std::string encode(Bytes bytes, Encoding encoding);
+std::expected<std::string, std::string> decode(std::string_view text, Encoding encoding);
 
 // Appends `text` with quotes and escapes. `text` must be valid UTF-8.
 void append_json_string(std::string& to, std::string_view text);

@@ -45,7 +45,7 @@ failed_with '--all takes no range'
 refused() {
   printf '%s' "$1" >damaged
   run 1 load s4 damaged
-  failed_with "damaged, line $2: "
+  failed_with "damaged:$2: "
   failed_with "$3"
   failed_with 'nothing is loaded'
   run 0 tables s4
@@ -80,7 +80,7 @@ jq -e '.error.code == "malformed_input" and .error.status == 1 and .error.comman
 seq 1 25 | sed 's/.*/{"key":"&","value":"v"}/' >partial
 echo x >>partial
 run 1 load s5 partial --partial --batch 10
-failed_with 'partial, line 26: '
+failed_with 'partial:26: '
 failed_with '20 records before it are loaded'
 run 0 count s5
 out_is 20

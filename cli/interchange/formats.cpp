@@ -1,0 +1,67 @@
+#include "interchange/formats.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.hpp"
+#include "interchange/db_dump.hpp"
+#include "interchange/jsonl.hpp"
+
+namespace plimsoll::cli {
+namespace {
+
+struct FormatName {
+  std::string_view name;
+  Format format;
+};
+constexpr std::array format_names{FormatName{"auto", Format::automatic}, FormatName{"jsonl", Format::jsonl},
+                                  FormatName{"csv", Format::csv}, FormatName{"tsv", Format::tsv},
+                                  FormatName{"db_dump", Format::db_dump}};
+
+}  // namespace
+
+std::optional<Format> format_named(std::string_view name) {
+  const auto* found = std::ranges::find(format_names, name, &FormatName::name);
+  if (found == format_names.end()) return {};
+  return found->format;
+}
+
+std::string_view name_of(Format format) {
+  const auto* found = std::ranges::find(format_names, format, &FormatName::format);
+  PLIMSOLL_CHECK(found != format_names.end());
+  return found->name;
+}
+
+Format recognize(std::FILE* file, std::string_view file_name) {
+  if (file_name.ends_with(".csv")) return Format::csv;
+  if (file_name.ends_with(".tsv")) return Format::tsv;
+  if (file_name.ends_with(".jsonl")) return Format::jsonl;
+  const int first = std::getc(file);
+  if (first != EOF) std::ungetc(first, file);
+  return first == 'V' ? Format::db_dump : Format::jsonl;  // VERSION=3
+}
+
+std::unique_ptr<RecordReader> make_reader(Format format, std::FILE* file, const CsvOptions& csv) {
+  CsvOptions options = csv;
+  switch (format) {
+    case Format::automatic: break;
+    case Format::jsonl: return std::make_unique<JsonlReader>(file);
+    case Format::csv: options.separator = ','; return std::make_unique<CsvReader>(file, std::move(options));
+    case Format::tsv: options.separator = '\t'; return std::make_unique<CsvReader>(file, std::move(options));
+    case Format::db_dump: return std::make_unique<DbDumpReader>(file);
+  }
+  PLIMSOLL_CHECK(false);  // recognize() comes first
+}
+
+std::unique_ptr<RecordWriter> make_writer(Format format, Encoding encoding, bool name_tables) {
+  switch (format) {
+    case Format::automatic: break;
+    case Format::jsonl: return std::make_unique<JsonlWriter>(name_tables);
+    case Format::csv: return std::make_unique<CsvWriter>(',', encoding, name_tables);
+    case Format::tsv: return std::make_unique<CsvWriter>('\t', encoding, name_tables);
+    case Format::db_dump: return std::make_unique<DbDumpWriter>();
+  }
+  PLIMSOLL_CHECK(false);  // a dump's format is chosen
+}
+
+}  // namespace plimsoll::cli

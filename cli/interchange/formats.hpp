@@ -1,0 +1,28 @@
+// The interchange formats by name, and the making of their readers and writers. Used by load, dump and the shell.
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "interchange/csv.hpp"
+#include "interchange/record.hpp"
+
+namespace plimsoll::cli {
+
+enum class Format : std::uint8_t { automatic, jsonl, csv, tsv, db_dump };
+
+// The format of that name; nothing for others.
+std::optional<Format> format_named(std::string_view name);
+std::string_view name_of(Format format);
+// From the file's name, or from its first byte, which stays unread. What cannot be told is jsonl.
+Format recognize(std::FILE* file, std::string_view file_name);
+
+std::unique_ptr<RecordReader> make_reader(Format format, std::FILE* file, const CsvOptions& csv);
+
+// `encoding` is for csv and tsv; `name_tables`: several tables follow one another, and load must tell them apart.
+std::unique_ptr<RecordWriter> make_writer(Format format, Encoding encoding, bool name_tables);
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,113 @@
+#include "shell/words.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "render/bytes.hpp"
+
+namespace plimsoll::cli {
+namespace {
+
+class Splitter {
+ public:
+  explicit Splitter(std::string_view line) : rest_(line) {}
+
+  std::expected<std::vector<Words>, std::string> split() {
+    std::vector<Words> statements;
+    Words words;
+    const auto end_statement = [&] {
+      if (!words.empty()) statements.push_back(std::move(words));
+      words.clear();
+    };
+    for (;;) {
+      rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r"), rest_.size()));
+      if (rest_.empty() || (words.empty() && rest_.front() == '#')) break;
+      if (rest_.front() == ';') {
+        rest_.remove_prefix(1);
+        end_statement();
+        continue;
+      }
+      auto word = next();
+      if (!word) return std::unexpected(std::move(word.error()));
+      words.push_back(std::move(*word));
+    }
+    end_statement();
+    return statements;
+  }
+
+ private:
+  std::expected<Word, std::string> next() {
+    if (rest_.starts_with("x'")) {
+      rest_.remove_prefix(1);
+      const auto digits = single_quoted();
+      if (!digits) return std::unexpected(digits.error());
+      auto bytes = decode_hex(*digits);
+      if (!bytes) return std::unexpected("x'...': " + bytes.error());
+      return word(std::move(*bytes));
+    }
+    if (rest_.front() == '\'') return word(single_quoted());
+    if (rest_.front() == '"') return word(double_quoted());
+    const std::size_t end = std::min(rest_.find_first_of(" \t\r;"), rest_.size());
+    Word plain{.text = std::string(rest_.substr(0, end))};
+    rest_.remove_prefix(end);
+    return plain;
+  }
+
+  std::expected<Word, std::string> word(std::expected<std::string, std::string> text) {
+    if (!text) return std::unexpected(std::move(text.error()));
+    if (!rest_.empty() && rest_.find_first_of(" \t\r;") != 0) return std::unexpected("a blank is missing behind a closing quote");
+    return Word{.text = std::move(*text), .quoted = true};
+  }
+
+  std::expected<std::string, std::string> single_quoted() {
+    std::string text;
+    for (std::size_t i = 1; i < rest_.size(); ++i) {
+      if (rest_[i] == '\'' && rest_.substr(i + 1, 1) != "'") {
+        rest_.remove_prefix(i + 1);
+        return text;
+      }
+      if (rest_[i] == '\'') ++i;
+      text += rest_[i];
+    }
+    return std::unexpected("a quote is not closed");
+  }
+
+  std::expected<std::string, std::string> double_quoted() {
+    std::string text;
+    for (std::size_t i = 1; i < rest_.size(); ++i) {
+      if (rest_[i] == '"') {
+        rest_.remove_prefix(i + 1);
+        return unescape(text);
+      }
+      if (rest_[i] == '\\' && i + 1 < rest_.size()) {
+        if (rest_[i + 1] != '"') text += '\\';
+        ++i;
+      }
+      text += rest_[i];
+    }
+    return std::unexpected("a quote is not closed");
+  }
+
+  std::string_view rest_;
+};
+
+}  // namespace
+
+std::expected<std::vector<Words>, std::string> split_statements(std::string_view line) { return Splitter(line).split(); }
+
+std::size_t distance(std::string_view from, std::string_view to) {
+  std::vector<std::size_t> row(to.size() + 1);
+  std::iota(row.begin(), row.end(), 0u);
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < to.size(); ++j) {
+      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace plimsoll::cli

@@ -1,0 +1,29 @@
+// The words of the shell's input. Statements end at a `;` or at the end of the line; a statement that begins with `#` is a comment
+// up to the end of the line. Words stand between blanks:
+//   word          as it is
+//   'any text'    as it is; a quote is written twice
+//   "a\tb\x00"    with the escapes \\ \" \t \n \r \xNN
+//   x'00ff'       bytes in hexadecimal
+// Pure functions.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plimsoll::cli {
+
+struct Word {
+  std::string text;
+  bool quoted = false;  // never an option, whatever it begins with
+};
+using Words = std::vector<Word>;
+
+// The statements of a line; none is empty. The error says what cannot be read.
+std::expected<std::vector<Words>, std::string> split_statements(std::string_view line);
+
+// The number of single letters to add, drop or replace to come from one word to the other.
+std::size_t distance(std::string_view from, std::string_view to);
+
+}  // namespace plimsoll::cli
