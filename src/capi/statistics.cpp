@@ -4,9 +4,7 @@
 #include "capi/json.hpp"
 #include "capi/text.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 void write_accounts(JsonWriter& json, const std::vector<AccountStats>& accounts) {
@@ -80,6 +78,8 @@ std::string to_json(const Database& db) {
 
 }  // namespace
 
+extern "C" {
+
 plimsoll_status plimsoll_statistic(plimsoll_db* db, const char* name, uint64_t* value, plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(db, "db"));
@@ -116,3 +116,6 @@ plimsoll_status plimsoll_reset_statistics(plimsoll_db* db, plimsoll_error* error
     return {};
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi
