@@ -6,9 +6,7 @@
 #include "capi/options.hpp"
 #include "capi/sized.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 // One plimsoll_transact: the caller's body, and what it answered last.
@@ -48,6 +46,8 @@ void hand_on_outcome(void* context, Result<void> outcome) {
 
 }  // namespace
 
+extern "C" {
+
 plimsoll_status plimsoll_transact(plimsoll_db* db, const plimsoll_txn_options* options, plimsoll_body body, void* context,
                                   plimsoll_error* error) {
   BodyCall call{body, context};
@@ -72,3 +72,6 @@ plimsoll_status plimsoll_commit_async(plimsoll_txn* txn, plimsoll_commit_done do
     return decided;
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

@@ -2,8 +2,8 @@
 #include "capi/call.hpp"
 #include "capi/handles.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
+namespace plimsoll::capi {
+extern "C" {
 
 plimsoll_status plimsoll_cursor_open(plimsoll_txn* txn, plimsoll_table table, const plimsoll_range* range, int32_t direction,
                                      plimsoll_cursor** cursor, plimsoll_error* error) {
@@ -53,3 +53,6 @@ void plimsoll_cursor_close(plimsoll_cursor* cursor) {
     return {};
   }));
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

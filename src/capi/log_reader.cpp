@@ -2,9 +2,7 @@
 #include "capi/call.hpp"
 #include "capi/handles.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 plimsoll_log_entry from_entry(const LogEntry& entry) {
@@ -22,6 +20,8 @@ plimsoll_log_entry from_entry(const LogEntry& entry) {
 }
 
 }  // namespace
+
+extern "C" {
 
 plimsoll_status plimsoll_read_log(plimsoll_db* db, uint64_t from, plimsoll_each_log_entry each, void* context, uint64_t* next,
                                   plimsoll_error* error) {
@@ -62,3 +62,6 @@ plimsoll_status plimsoll_receive(plimsoll_db* db, uint64_t timestamp, plimsoll_e
     return db->database->receive(Timestamp{timestamp});
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

@@ -2,8 +2,8 @@
 #include "capi/call.hpp"
 #include "capi/handles.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
+namespace plimsoll::capi {
+extern "C" {
 
 plimsoll_status plimsoll_set_memory_budget(plimsoll_db* db, uint64_t bytes, plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {
@@ -59,3 +59,6 @@ plimsoll_status plimsoll_memory_accounts(plimsoll_db* db, plimsoll_each_account 
     return {};
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

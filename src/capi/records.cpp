@@ -6,9 +6,7 @@
 #include "capi/call.hpp"
 #include "capi/handles.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 // A call on one table. `body` gets the transaction and the table.
@@ -63,6 +61,8 @@ Result<void> multi_get(Transaction& transaction, Table where, std::span<const pl
 }
 
 }  // namespace
+
+extern "C" {
 
 plimsoll_status plimsoll_get(plimsoll_txn* txn, plimsoll_table table, const void* key, size_t key_bytes, plimsoll_value** value,
                              plimsoll_error* error) {
@@ -164,3 +164,6 @@ void plimsoll_value_free(plimsoll_value* value) {
     return {};
   }));
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

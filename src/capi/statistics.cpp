@@ -7,9 +7,7 @@
 #include "db/as_json.hpp"
 #include "plimsoll/control.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 std::string to_json(const Database& db) {
@@ -18,6 +16,8 @@ std::string to_json(const Database& db) {
 }
 
 }  // namespace
+
+extern "C" {
 
 plimsoll_status plimsoll_statistic(plimsoll_db* db, const char* name, uint64_t* value, plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {
@@ -78,3 +78,6 @@ plimsoll_status plimsoll_ask(const char* path, const char* request, char** answe
     return {};
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

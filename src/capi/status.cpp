@@ -3,10 +3,7 @@
 
 #include "capi/call.hpp"
 
-namespace {
-
-using plimsoll::ErrorCode;
-using plimsoll::capi::to_status;
+namespace plimsoll::capi {
 
 static_assert(to_status(ErrorCode::conflict) == PLIMSOLL_CONFLICT);
 static_assert(to_status(ErrorCode::serialization_failure) == PLIMSOLL_SERIALIZATION_FAILURE);
@@ -29,9 +26,7 @@ static_assert(to_status(ErrorCode::invalid_argument) == PLIMSOLL_INVALID_ARGUMEN
 static_assert(to_status(ErrorCode::version_mismatch) == PLIMSOLL_VERSION_MISMATCH);
 static_assert(to_status(ErrorCode::busy) == PLIMSOLL_BUSY);
 
-}  // namespace
-
-using namespace plimsoll::capi;
+extern "C" {
 
 const char* plimsoll_version(void) { return PLIMSOLL_VERSION; }
 
@@ -61,3 +56,6 @@ int plimsoll_is_retryable(plimsoll_status status) {
 }
 
 void plimsoll_free(void* text) { std::free(text); }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

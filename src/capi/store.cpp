@@ -6,9 +6,7 @@
 #include "capi/options.hpp"
 #include "capi/sized.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 void hand_on_event(void* context, const Event& event) {
@@ -34,6 +32,8 @@ Result<void> open_handle(const plimsoll_options* given, plimsoll_db** db, Open o
 }
 
 }  // namespace
+
+extern "C" {
 
 plimsoll_status plimsoll_open(const char* path, const plimsoll_options* options, plimsoll_db** db, plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {
@@ -128,3 +128,6 @@ plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worked, plimsoll_e
     return {};
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

@@ -2,8 +2,8 @@
 #include "capi/call.hpp"
 #include "capi/handles.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
+namespace plimsoll::capi {
+extern "C" {
 
 plimsoll_status plimsoll_reader_open(plimsoll_txn* txn, plimsoll_table table, const void* key, size_t key_bytes,
                                      plimsoll_reader** reader, plimsoll_error* error) {
@@ -74,3 +74,6 @@ void plimsoll_writer_close(plimsoll_writer* writer) {
     return {};
   }));
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

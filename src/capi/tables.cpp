@@ -3,8 +3,8 @@
 #include "capi/handles.hpp"
 #include "capi/text.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
+namespace plimsoll::capi {
+extern "C" {
 
 plimsoll_status plimsoll_table_open(plimsoll_db* db, const void* name, size_t name_bytes, uint64_t flags, plimsoll_table* table,
                                     plimsoll_error* error) {
@@ -55,3 +55,6 @@ plimsoll_status plimsoll_table_name(plimsoll_db* db, plimsoll_table table, char*
     return {};
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

@@ -6,9 +6,7 @@
 #include "capi/options.hpp"
 #include "capi/sized.hpp"
 
-using namespace plimsoll;
-using namespace plimsoll::capi;
-
+namespace plimsoll::capi {
 namespace {
 
 // A call on an open handle.
@@ -27,6 +25,8 @@ Result<std::chrono::milliseconds> given_duration(std::int64_t ms, const char* wh
 }
 
 }  // namespace
+
+extern "C" {
 
 plimsoll_status plimsoll_begin(plimsoll_db* db, const plimsoll_txn_options* options, plimsoll_txn** txn, plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {
@@ -156,3 +156,6 @@ plimsoll_status plimsoll_kill(plimsoll_db* db, uint64_t id, plimsoll_error* erro
     return db->database->kill(TxnId{id});
   });
 }
+
+}  // extern "C"
+}  // namespace plimsoll::capi

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <string>
 #include <vector>
 
 #include "base/crc32c.hpp"
@@ -90,7 +92,19 @@ TEST_F(SuperblockTest, ForeignShortAndNewerFilesAreNamed) {
   create();
   patch(8, std::string_view("\x09\0\0\0", 4));
   EXPECT_EQ(error().code(), ErrorCode::version_mismatch);
-  EXPECT_EQ(error().details(), "/s/superblock has format version 9, this library reads version 1");
+  EXPECT_EQ(error().details(), "/s/superblock has format version 9, this library reads version 2");
+  // Version 1 is refused by name too: its doublewrite area would be read wrongly.
+  std::string block_1(4096, '\0');
+  {
+    const auto file = files.open("/s/superblock", io::OpenMode::read_only, false);
+    ASSERT_TRUE(file && (*file)->read(0, block_1));
+  }
+  block_1[8] = 1;
+  const std::uint32_t crc = crc32c(0, block_1.data(), block_1.size() - 4);
+  std::memcpy(block_1.data() + block_1.size() - 4, &crc, 4);
+  patch(0, block_1);
+  EXPECT_EQ(error().code(), ErrorCode::version_mismatch);
+  EXPECT_EQ(error().details(), "/s/superblock has format version 1, this library reads version 2");
   patch(0, std::string(8192, '#'));
   EXPECT_EQ(error().details(), "/s/superblock is no superblock of a store");
   {
