@@ -43,6 +43,7 @@ works scan s
 works count s
 works tables s
 works dump s
+works shell s -c 'scan; .tables'
 works stat s
 works txn list s
 works check s
