@@ -58,8 +58,9 @@ plimsoll_status plimsoll_transact(plimsoll_db* db, const plimsoll_txn_options* o
     return db->database->transact(all, [&](Transaction& transaction) { return call.run(transaction); });
   });
   if (status != PLIMSOLL_TRANSACTION_ABORTED || !call.answered_its_own()) return status;
-  const bool said_why = call.error.code == call.status || call.error.message[0] != '\0';
-  return failed(error, call.status, said_why ? call.error.details : "");
+  const std::string_view left = call.error.details;
+  const bool has_meaning = call.status == PLIMSOLL_OUT_OF_MEMORY || call.status == PLIMSOLL_INTERNAL;
+  return failed(error, call.status, left.empty() && !has_meaning ? "the body answered a status of its own" : left);
 }
 
 plimsoll_status plimsoll_commit_async(plimsoll_txn* txn, plimsoll_commit_done done, void* context, plimsoll_error* error) {

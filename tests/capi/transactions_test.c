@@ -203,6 +203,7 @@ static plimsoll_status commits_itself(void* context, plimsoll_txn* txn, plimsoll
 
 static void bodies(plimsoll_db* db, plimsoll_table table) {
   CHECK(run_script(db, table, 1001, (const plimsoll_status[]){1001}) == 1);
+  CHECK(strcmp(error.message, "the body answered a status of its own") == 0);
   CHECK(run_script(db, table, -7, (const plimsoll_status[]){PLIMSOLL_CONFLICT, -7}) == 2);
   CHECK(run_script(db, table, PLIMSOLL_OUT_OF_MEMORY, (const plimsoll_status[]){PLIMSOLL_OUT_OF_MEMORY}) == 1);
   CHECK(run_script(db, table, PLIMSOLL_BUSY, (const plimsoll_status[]){PLIMSOLL_BUSY}) == 1);
