@@ -55,7 +55,7 @@ char* prompt_of(EditLine* editor) { return state_of(editor).prompt.data(); }
 
 unsigned char give_up(EditLine* editor, int) {
   state_of(editor).given_up = true;
-  std::fputs("^C", stdout);
+  std::fputs("^C\n", stdout);
   return CC_NEWLINE;
 }
 

@@ -134,7 +134,7 @@ TEST(LineReader, a_line_of_the_limit_passes_and_a_longer_one_is_refused) {
     LineReader lines(file.get());
     const auto line = lines.next();
     ASSERT_FALSE(line);
-    EXPECT_EQ(line.error(), "the line is longer than 16.0 MiB");
+    EXPECT_EQ(line.error(), "the line is longer than 16.0 MiB; `plimsoll put --file` stores a value of any size");
   }
 }
 
