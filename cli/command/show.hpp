@@ -7,7 +7,7 @@
 
 namespace plimsoll::cli {
 
-Outcome<void> show_tables(Database& db, Output& output);               // tables.cpp
+Outcome<void> show_tables(Database& db, Output& output);                        // tables.cpp
 Outcome<void> show_statistics(Database& db, bool memory_only, Output& output);  // stat.cpp
 
 }  // namespace plimsoll::cli

@@ -7,7 +7,6 @@
 
 #include "arguments.hpp"
 #include "base/fail.hpp"
-#include "base/metrics.hpp"
 #include "command/commands.hpp"
 #include "command/show.hpp"
 #include "program.hpp"
@@ -76,24 +75,16 @@ void show_contexts(const ordered_json& contexts, Output& output) {
   output.write(table.render(output.terminal()));
 }
 
-struct Fact {
-  std::string_view unit, help;
-};
-template <class Facts>
-Fact fact_of(const Facts& facts, std::string_view name) {
-  const auto* found = std::ranges::find_if(facts, [&](const auto& fact) { return fact.name == name; });
-  return found == std::end(facts) ? Fact{} : Fact{found->unit, found->help};
-}
-
-template <class Facts>
-void show_values(std::string_view title, const ordered_json& values, const Facts& facts, Output& output) {
+// `metrics` holds the unit and the meaning of each.
+void show_values(std::string_view title, const ordered_json& values, const ordered_json& metrics, Output& output) {
   TextTable table({{title}, {"value", right}, {"unit"}, {"meaning"}});
   for (const auto& [name, value] : values.items()) {
-    const Fact fact = fact_of(facts, name);
-    const bool is_size = fact.unit == "bytes" && output.terminal();
-    const auto amount = value.template get<std::uint64_t>();
-    table.add({escape_control(name), is_size ? render_size(amount) : fmt::format("{}", amount),
-               is_size ? "" : std::string(fact.unit), std::string(fact.help)});
+    const ordered_json metric = metrics.value(name, ordered_json::object());
+    const std::string unit = text(metric, "unit");
+    const bool is_size = unit == "bytes" && output.terminal();
+    const auto amount = value.get<std::uint64_t>();
+    table.add({escape_control(name), is_size ? render_size(amount) : fmt::format("{}", amount), is_size ? "" : unit,
+               text(metric, "meaning")});
   }
   output.write("\n");
   output.write(table.render(output.terminal()));
@@ -120,15 +111,22 @@ void show(const ordered_json& stat, bool memory_only, Output& output) {
     show_contexts(stat["contexts"], output);
   } else {
     show_accounts(stat, output);
-    show_values("counter", stat["counters"], counter_facts, output);
-    show_values("gauge", stat["gauges"], gauge_facts, output);
+    show_values("counter", stat["counters"], stat["metrics"], output);
+    show_values("gauge", stat["gauges"], stat["metrics"], output);
     show_recovery(stat["recovery"], output);
     for (const ordered_json& event : stat["events"]) output.line("event: " + escape_control(event.get<std::string>()));
   }
 }
 
+// People are told what each figure means.
+ordered_json request_for(const Output& output) {
+  ordered_json request = request_named("stat");
+  if (!output.json()) request["explain"] = true;
+  return request;
+}
+
 Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output) {
-  PLIMSOLL_ASSIGN(const ordered_json stat, ask_store(store, request_named("stat")));
+  PLIMSOLL_ASSIGN(const ordered_json stat, ask_store(store, request_for(output)));
   show(stat, memory_only, output);
   return Exit::done;
 }
@@ -136,7 +134,7 @@ Outcome<Exit> run(const StoreArguments& store, bool memory_only, Output& output)
 }  // namespace
 
 Outcome<void> show_statistics(Database& db, bool memory_only, Output& output) {
-  PLIMSOLL_ASSIGN(const ordered_json stat, ask_open_store(db, request_named("stat")));
+  PLIMSOLL_ASSIGN(const ordered_json stat, ask_open_store(db, request_for(output)));
   show(stat, memory_only, output);
   return {};
 }

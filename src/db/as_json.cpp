@@ -99,6 +99,13 @@ ordered_json as_json(const Statistics& statistics, const std::vector<ContextInfo
           {"events", statistics.events}};
 }
 
+ordered_json explained(const Statistics& statistics) {
+  ordered_json metrics = ordered_json::object();
+  for (const auto* values : {&statistics.counters, &statistics.gauges})
+    for (const NamedValue& value : *values) metrics[value.name] = {{"unit", value.unit}, {"meaning", value.help}};
+  return metrics;
+}
+
 ordered_json as_json(const std::vector<TransactionInfo>& transactions) {
   ordered_json all = ordered_json::array();
   for (const TransactionInfo& transaction : transactions)

@@ -11,6 +11,8 @@ namespace plimsoll::db {
 
 nlohmann::ordered_json as_json(const Statistics& statistics, const std::vector<ContextInfo>& contexts,
                                const RecoveryReport& recovery);
+// The unit and the meaning of every counter and gauge, by name.
+nlohmann::ordered_json explained(const Statistics& statistics);
 nlohmann::ordered_json as_json(const std::vector<TransactionInfo>& transactions);
 nlohmann::ordered_json as_json(const std::vector<WaitEdge>& waits);
 

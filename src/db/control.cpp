@@ -36,8 +36,11 @@ Result<std::uint64_t> number(const ordered_json& request, const char* field) {
   return found->get<std::uint64_t>();
 }
 
-Result<ordered_json> show_statistics(Store& store, const ordered_json&) {
-  return as_json(store.statistics(), store.engine().contexts.list(), store.recovery_report());
+Result<ordered_json> show_statistics(Store& store, const ordered_json& request) {
+  const Statistics statistics = store.statistics();
+  ordered_json shown = as_json(statistics, store.engine().contexts.list(), store.recovery_report());
+  if (request.value("explain", ordered_json()) == true) shown["metrics"] = explained(statistics);
+  return shown;
 }
 
 Result<ordered_json> show_transactions(Store& store, const ordered_json&) { return as_json(store.transactions().list()); }
