@@ -179,7 +179,8 @@ Result<std::string> ask_line(std::string_view folder, std::string_view name, std
                              std::chrono::milliseconds patience) {
   PLIMSOLL_CHECK(line.find('\n') == std::string_view::npos);
   const Descriptor directory(open_folder(folder));
-  if (directory.get() < 0) return fail_path(errno, "cannot open the folder", folder);
+  if (directory.get() < 0 && errno == ENOTDIR) return fail(ErrorCode::not_found, "{} is no folder: nobody serves it", folder);
+  if (directory.get() < 0) return fail_path(errno, "cannot open the folder", folder);  // not_found, if it is not there
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) return fail_path(errno, "cannot make a socket for", folder);
   const sockaddr_un address = address_in(directory.get(), name);

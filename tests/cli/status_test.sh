@@ -62,11 +62,12 @@ for ((i = 0; i < 200 && holder == 0; ++i)); do
   [ "$holder" -ne 0 ] || sleep 0.05
 done
 [ "$holder" -eq "$loader" ] || fail "identify names process $holder, not $loader"
-for words in 'get s k' 'put s k v' 'scan s' 'stat s' 'check s' 'load s /dev/null'; do
+for words in 'get s k' 'put s k v' 'scan s' 'check s' 'load s /dev/null'; do
   # shellcheck disable=SC2086
   run 5 $words
   failed_with "$loader"
 done
+run 0 stat s  # asks the loader
 run 5 get s k --json
 jq -e '.error.status == 5 and .error.code == "busy"' err >/dev/null || fail "$(cat err)"
 echo '{"key":"late","value":"v"}' >&3
