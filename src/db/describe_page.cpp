@@ -8,7 +8,6 @@
 #include "btree/node.hpp"
 #include "btree/node_check.hpp"
 #include "io/file.hpp"
-#include "memory/page_provider.hpp"
 #include "plimsoll/inspect.hpp"
 #include "storage/doublewrite.hpp"
 #include "storage/superblock.hpp"
@@ -143,9 +142,7 @@ Result<PageDescription> describe_page(std::string_view path, std::string_view fi
   if (page >= bytes / super.page_bytes)
     return fail(ErrorCode::not_found, "{}/{} has {} pages, from 0 on", path, file, bytes / super.page_bytes);
 
-  memory::MemoryBudget budget(memory::MemoryBudget::least_bytes);
-  memory::PageProvider provider(budget);
-  PLIMSOLL_ASSIGN(const memory::Mapping buffer, provider.map(memory::Account::io_buffers, super.page_bytes));
+  alignas(io::block_bytes) std::array<char, storage::page_bytes_max> buffer;
   const Image image{buffer.data(), super.page_bytes};
   PLIMSOLL_TRY(handle->read(page * super.page_bytes, {buffer.data(), super.page_bytes}));
   const storage::PageKey key = storage::page_key(*number, static_cast<std::uint32_t>(page));
