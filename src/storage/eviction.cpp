@@ -82,10 +82,12 @@ Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
   return written != 0;
 }
 
-// Moves the hand until `wanted` clean pages are gone, `dirty` is full, or it has been round twice.
+// Moves the hand until `wanted` clean pages are gone, `dirty` is full or holds a quarter of the pool, or it has been round twice.
 Pool::Swept Pool::sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling) {
   Swept swept;
-  const std::size_t steps = 2 * committed_.load(std::memory_order_relaxed) * frames_of_chunk();
+  const std::size_t frames = committed_.load(std::memory_order_relaxed) * frames_of_chunk(), steps = 2 * frames;
+  // Not most of a small pool: what a descent has just read would go before it has reached its leaf, again and again.
+  if (dirty != nullptr) dirty->limit = std::clamp<std::size_t>(frames / 4, 1, dirty->frames.size());
   for (std::size_t step = 0; step < steps;) {
     const MutexLock lock(clock_mutex_);
     for (const std::size_t end = std::min(steps, step + steps_at_once); step < end; ++step) {

@@ -151,8 +151,8 @@ struct WriteBatch {
 // Frames that might be written next.
 struct WriteCandidates {
   std::array<FrameIndex, doublewrite_batch> frames;
-  std::size_t count = 0;
-  bool full() const { return count == frames.size(); }
+  std::size_t count = 0, limit = frames.size();
+  bool full() const { return count == limit; }
   void add(FrameIndex frame) { frames[count++] = frame; }
 };
 
