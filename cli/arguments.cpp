@@ -6,33 +6,26 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "choice.hpp"
 #include "render/bytes.hpp"
 #include "render/quantity.hpp"
 
 namespace plimsoll::cli {
 namespace {
 
-template <class E>
-struct Choice {
-  std::string_view word;
-  E value;
-};
-constexpr std::array io_backends{Choice<IoBackend>{"auto", IoBackend::automatic}, Choice<IoBackend>{"uring", IoBackend::uring},
-                                 Choice<IoBackend>{"plain", IoBackend::plain}};
-constexpr std::array durabilities{Choice<Durability>{"durable", Durability::durable},
-                                  Choice<Durability>{"relaxed", Durability::relaxed}};
+constexpr std::array<Choice<IoBackend>, 3> io_backends{
+    {{"auto", IoBackend::automatic}, {"uring", IoBackend::uring}, {"plain", IoBackend::plain}}};
+constexpr std::array<Choice<Durability>, 2> durabilities{{{"durable", Durability::durable}, {"relaxed", Durability::relaxed}}};
 
-template <class E, std::size_t n>
-void add_choice(CLI::App& command, const std::string& name, E& target, const std::array<Choice<E>, n>& choices,
+template <class E>
+void add_choice(CLI::App& command, const std::string& name, E& target, std::span<const Choice<E>> choices,
                 const std::string& help) {
-  std::string words;
-  for (const auto& choice : choices) words.append(words.empty() ? "" : "|").append(choice.word);
-  const auto take = [name, words, &target, &choices](const std::string& word) {
-    const auto found = std::ranges::find(choices, std::string_view(word), &Choice<E>::word);
-    if (found == choices.end()) throw CLI::ValidationError(name, fmt::format("'{}' is none of {}", word, words));
-    target = found->value;
+  const auto take = [name, choices, &target](const std::string& word) {
+    const auto value = value_of(choices, word);
+    if (!value) throw CLI::ValidationError(name, fmt::format("'{}' is none of {}", word, words_of(choices)));
+    target = *value;
   };
-  command.add_option_function<std::string>(name, take, help)->type_name(words);
+  command.add_option_function<std::string>(name, take, help)->type_name(words_of(choices));
 }
 
 }  // namespace
@@ -50,7 +43,8 @@ void add_size_option(CLI::App& command, const std::string& name, std::size_t& ta
 void StoreArguments::add_store(CLI::App& command) {
   command.add_option("STORE", path, "Folder of the store")->required();
   add_size_option(command, "--memory-budget", options.memory_budget, "Hard limit of the store's memory, as 64MiB or 1GB");
-  add_choice(command, "--io-backend", options.io_backend, io_backends, "How files are read and written (default auto)");
+  add_choice(command, "--io-backend", options.io_backend, std::span<const Choice<IoBackend>>(io_backends),
+             "How files are read and written (default auto)");
 }
 
 void StoreArguments::add_table(CLI::App& command) {
@@ -58,7 +52,8 @@ void StoreArguments::add_table(CLI::App& command) {
 }
 
 void StoreArguments::add_durability(CLI::App& command) {
-  add_choice(command, "--durability", durability, durabilities, "Whether a commit waits for stable storage (default durable)");
+  add_choice(command, "--durability", durability, std::span<const Choice<Durability>>(durabilities),
+             "Whether a commit waits for stable storage (default durable)");
 }
 
 void StoreArguments::add_creation(CLI::App& command) {

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/fail.hpp"
+#include "render/bytes.hpp"
 
 namespace plimsoll::cli {
 namespace {
@@ -36,6 +37,23 @@ Outcome<ordered_json> result_in(const std::string& answer, const std::string& pa
 std::string text_of(const ordered_json& request) { return request.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 }  // namespace
+
+std::uint64_t number_in(const ordered_json& answer, std::string_view field) {
+  const ordered_json& found = part_of(answer, field);
+  return found.is_number_unsigned() ? found.get<std::uint64_t>() : 0;
+}
+
+std::string text_in(const ordered_json& answer, std::string_view field) {
+  const ordered_json& found = part_of(answer, field);
+  return found.is_string() ? escape_control(found.get_ref<const std::string&>()) : std::string();
+}
+
+const ordered_json& part_of(const ordered_json& answer, std::string_view field) {
+  static const ordered_json nothing = ordered_json::object();
+  if (!answer.is_object()) return nothing;
+  const auto found = answer.find(field);
+  return found == answer.end() ? nothing : *found;
+}
 
 ordered_json request_named(std::string_view name) { return {{"version", 1}, {"request", name}}; }
 

@@ -17,6 +17,11 @@ Outcome<nlohmann::ordered_json> ask_open_store(Database& db, const nlohmann::ord
 // Only of a store that somebody has open; not_found says that nobody has.
 Outcome<nlohmann::ordered_json> ask_running_store(const StoreArguments& store, const nlohmann::ordered_json& request);
 
+// Fields of an answer. It comes from whatever version has the store open: what is missing is zero, empty, or an empty object.
+std::uint64_t number_in(const nlohmann::ordered_json& answer, std::string_view field);
+std::string text_in(const nlohmann::ordered_json& answer, std::string_view field);  // control characters escaped
+const nlohmann::ordered_json& part_of(const nlohmann::ordered_json& answer, std::string_view field);
+
 // {"version":1,"request":name}
 nlohmann::ordered_json request_named(std::string_view name);
 

@@ -4,13 +4,15 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-# plimsoll_library: libplimsoll.a. The command line program may then be a target named plimsoll.
-add_library(plimsoll_library STATIC)
-foreach(layer base memory io log storage btree registry lock version txn recovery db capi)
+foreach(layer IN LISTS PLIMSOLL_LAYERS)
   if(TARGET plimsoll_${layer})
-    target_sources(plimsoll_library PRIVATE $<TARGET_OBJECTS:plimsoll_${layer}>)
+    list(APPEND layer_objects $<TARGET_OBJECTS:plimsoll_${layer}>)
   endif()
 endforeach()
+
+# plimsoll_library: libplimsoll.a. The command line program may then be a target named plimsoll.
+add_library(plimsoll_library STATIC)
+target_sources(plimsoll_library PRIVATE ${layer_objects})
 set_target_properties(plimsoll_library PROPERTIES OUTPUT_NAME plimsoll EXPORT_NAME plimsoll LINKER_LANGUAGE CXX)
 target_compile_features(plimsoll_library INTERFACE cxx_std_23)
 target_include_directories(plimsoll_library INTERFACE
@@ -30,11 +32,7 @@ endif()
 # What it uses inside is its own: its users link nothing else, so that no target of it is named in the exported package.
 set(PLIMSOLL_C_MAP ${CMAKE_SOURCE_DIR}/cmake/plimsoll_c.map)
 add_library(plimsoll_shared SHARED)
-foreach(layer base memory io log storage btree registry lock version txn recovery db capi)
-  if(TARGET plimsoll_${layer})
-    target_sources(plimsoll_shared PRIVATE $<TARGET_OBJECTS:plimsoll_${layer}>)
-  endif()
-endforeach()
+target_sources(plimsoll_shared PRIVATE ${layer_objects})
 set_target_properties(plimsoll_shared PROPERTIES OUTPUT_NAME plimsoll EXPORT_NAME c LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION}
   SOVERSION ${PROJECT_VERSION_MAJOR} LINK_DEPENDS ${PLIMSOLL_C_MAP})
 target_include_directories(plimsoll_shared INTERFACE

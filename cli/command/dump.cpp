@@ -33,13 +33,10 @@ Outcome<void> dump(Database& db, const Arguments& arguments, Format format, Outp
 
 Outcome<Exit> run(Arguments& arguments, Output& output) {
   if (arguments.all && arguments.range.given()) return wrong_usage("--all takes no range", "name the table with --table");
-  const auto format = format_named(arguments.format);
-  if (!format || *format == Format::automatic) {
-    return wrong_usage(fmt::format("--format: '{}' is none of jsonl|csv|tsv|db_dump", arguments.format));
-  }
+  PLIMSOLL_ASSIGN(const Format format, choose(dump_formats, arguments.format, "--format"));
   PLIMSOLL_TRY(arguments.range.decode(arguments.notation));
   PLIMSOLL_ASSIGN(auto db, arguments.store.open());
-  PLIMSOLL_TRY(dump(db, arguments, *format, output));
+  PLIMSOLL_TRY(dump(db, arguments, format, output));
   return close_store(db);
 }
 
@@ -51,7 +48,7 @@ void add_dump(Program& program) {
   arguments->store.add_store(*command);
   arguments->store.add_table(*command);
   command->add_flag("--all", arguments->all, "Dump every table")->excludes(command->get_option("--table"));
-  command->add_option("--format", arguments->format, "The format (default jsonl)")->type_name("jsonl|csv|tsv|db_dump");
+  command->add_option("--format", arguments->format, "The format (default jsonl)")->type_name(words_of(dump_formats));
   arguments->range.add(*command);
   arguments->notation.add(*command);
   program.runs(*command, [arguments](Output& output) { return run(*arguments, output); });

@@ -27,10 +27,9 @@ struct Arguments {
 };
 
 Outcome<LoadOptions> options_of(const Arguments& arguments) {
-  const auto format = format_named(arguments.format);
-  if (!format) return wrong_usage(fmt::format("--format: '{}' is none of auto|jsonl|csv|tsv|db_dump", arguments.format));
+  PLIMSOLL_ASSIGN(const Format format, choose(load_formats, arguments.format, "--format"));
   return LoadOptions{
-      .format = *format,
+      .format = format,
       .csv = {.header = arguments.header, .key_columns = arguments.key_columns, .encoding = arguments.notation.encoding()},
       .settings = {.default_table = arguments.store.table,
                    .lines_per_transaction = arguments.partial ? arguments.batch.value_or(lines_per_batch_default) : 0,
@@ -63,7 +62,7 @@ void add_load(Program& program) {
   command->add_option("FILE", arguments->file, "The input; - or nothing is standard input");
   arguments->store.add_table(*command);
   command->add_option("--format", arguments->format, "auto (the default) goes by the file's name, or its first byte")
-      ->type_name("auto|jsonl|csv|tsv|db_dump");
+      ->type_name(words_of(load_formats));
   command
       ->add_option("--key", arguments->key_columns, "csv, tsv: the key's column, by name or number; several make a composite key")
       ->type_name("COLUMN")

@@ -41,8 +41,6 @@ constexpr Rate rates[] = {{"transactions_committed", "commits/s"},
                           {"pages_written", "pages out/s"},
                           {"log_bytes", "log bytes/s"}};
 
-std::uint64_t number(const ordered_json& object, const char* field) { return object.value(field, std::uint64_t{0}); }
-
 struct Sample {
   Clock::time_point at;
   ordered_json stat, transactions;
@@ -58,7 +56,8 @@ Outcome<Sample> take(const StoreArguments& store) {
 
 // Counters may have been reset in between; then the rate is what was counted since.
 std::uint64_t rate(const Sample& before, const Sample& now, const char* counter) {
-  const std::uint64_t then = number(before.stat["counters"], counter), count = number(now.stat["counters"], counter);
+  const std::uint64_t then = number_in(part_of(before.stat, "counters"), counter),
+                      count = number_in(part_of(now.stat, "counters"), counter);
   const double seconds = std::max(std::chrono::duration<double>(now.at - before.at).count(), 1e-3);
   return static_cast<std::uint64_t>(static_cast<double>(count < then ? count : count - then) / seconds);
 }
@@ -66,9 +65,9 @@ std::uint64_t rate(const Sample& before, const Sample& now, const char* counter)
 void show_json(const Sample& before, const Sample& now, Output& output) {
   ordered_json per_second = ordered_json::object();
   for (const Rate& one : rates) per_second[one.counter] = rate(before, now, one.counter);
-  output.object({{"memory_used", number(now.stat, "memory_used")},
-                 {"memory_budget", number(now.stat, "memory_budget")},
-                 {"level", now.stat["pressure"].value("level", "")},
+  output.object({{"memory_used", number_in(now.stat, "memory_used")},
+                 {"memory_budget", number_in(now.stat, "memory_budget")},
+                 {"level", text_in(part_of(now.stat, "pressure"), "level")},
                  {"per_second", per_second},
                  {"transactions", now.transactions}});
 }
@@ -79,8 +78,8 @@ void show_line(const Sample& before, const Sample& now, bool first, Output& outp
     for (const Rate& one : rates) heading.append("\t").append(one.heading);
     output.line(heading);
   }
-  std::string line = fmt::format("{}\t{}\t{}\t{}", number(now.stat, "memory_used"), number(now.stat, "memory_budget"),
-                                 escape_control(now.stat["pressure"].value("level", "")), now.transactions.size());
+  std::string line = fmt::format("{}\t{}\t{}\t{}", number_in(now.stat, "memory_used"), number_in(now.stat, "memory_budget"),
+                                 text_in(part_of(now.stat, "pressure"), "level"), now.transactions.size());
   for (const Rate& one : rates) line += fmt::format("\t{}", rate(before, now, one.counter));
   output.line(line);
 }
@@ -88,37 +87,36 @@ void show_line(const Sample& before, const Sample& now, bool first, Output& outp
 void show_screen(const Sample& before, const Sample& now, Output& output) {
   constexpr std::string_view from_the_top = "\x1b[H\x1b[J";
   constexpr std::size_t transactions_shown = 12;
-  const ordered_json& pressure = now.stat["pressure"];
+  const ordered_json& pressure = part_of(now.stat, "pressure");
   output.write(from_the_top);
   output.line(fmt::format("memory: {} of {} used, {} needed; pressure {}; {} transactions",
-                          render_size(number(now.stat, "memory_used")), render_size(number(now.stat, "memory_budget")),
-                          render_size(number(pressure, "needed_bytes")), escape_control(pressure.value("level", "")),
-                          now.transactions.size()));
+                          render_size(number_in(now.stat, "memory_used")), render_size(number_in(now.stat, "memory_budget")),
+                          render_size(number_in(pressure, "needed_bytes")), text_in(pressure, "level"), now.transactions.size()));
   for (const Rate& one : rates) output.write(fmt::format("{} {}  ", render_count(rate(before, now, one.counter)), one.heading));
   output.write("\n\n");
 
   TextTable accounts({{"account"}, {"used", right}, {"peak", right}, {"cap", right}});
-  for (const auto& [name, account] : now.stat["accounts"].items())
-    if (number(account, "used_bytes") != 0)
-      accounts.add({escape_control(name), render_size(number(account, "used_bytes")), render_size(number(account, "peak_bytes")),
-                    number(account, "cap_bytes") == 0 ? "" : render_size(number(account, "cap_bytes"))});
+  for (const auto& [name, account] : part_of(now.stat, "accounts").items())
+    if (number_in(account, "used_bytes") != 0)
+      accounts.add({escape_control(name), render_size(number_in(account, "used_bytes")),
+                    render_size(number_in(account, "peak_bytes")),
+                    number_in(account, "cap_bytes") == 0 ? "" : render_size(number_in(account, "cap_bytes"))});
   output.write(accounts.render(true) + "\n");
 
   TextTable rungs({{"rung"}, {"taken", right}, {"freed", right}, {"in vain", right}});
-  for (const auto& [name, rung] : pressure["rungs"].items())
-    rungs.add({escape_control(name), render_count(number(rung, "fired")), render_size(number(rung, "freed_bytes")),
-               render_count(number(rung, "in_vain"))});
+  for (const auto& [name, rung] : part_of(pressure, "rungs").items())
+    rungs.add({escape_control(name), render_count(number_in(rung, "fired")), render_size(number_in(rung, "freed_bytes")),
+               render_count(number_in(rung, "in_vain"))});
   output.write(rungs.render(true) + "\n");
 
   std::vector<ordered_json> oldest(now.transactions.begin(), now.transactions.end());
-  std::ranges::stable_sort(oldest, std::ranges::greater(), [](const ordered_json& one) { return number(one, "age_ms"); });
+  std::ranges::stable_sort(oldest, std::ranges::greater(), [](const ordered_json& one) { return number_in(one, "age_ms"); });
   oldest.resize(std::min(oldest.size(), transactions_shown));
   TextTable table({{"transaction", right}, {"state"}, {"age", right}, {"written", right}, {"waits for", right}, {"label"}});
   for (const ordered_json& one : oldest)
-    table.add({fmt::format("{}", number(one, "id")), escape_control(one.value("state", "")),
-               render_duration(std::chrono::milliseconds(number(one, "age_ms"))), render_size(number(one, "written_bytes")),
-               number(one, "waits_for") == 0 ? "" : fmt::format("{}", number(one, "waits_for")),
-               escape_control(one.value("label", ""))});
+    table.add({fmt::format("{}", number_in(one, "id")), text_in(one, "state"),
+               render_duration(std::chrono::milliseconds(number_in(one, "age_ms"))), render_size(number_in(one, "written_bytes")),
+               number_in(one, "waits_for") == 0 ? "" : fmt::format("{}", number_in(one, "waits_for")), text_in(one, "label")});
   output.write(table.render(true));
 }
 

@@ -18,8 +18,6 @@ namespace {
 using nlohmann::ordered_json;
 using enum TextTable::Align;
 
-std::uint64_t number(const ordered_json& object, const char* field) { return object.value(field, std::uint64_t{0}); }
-
 Outcome<Exit> list(const StoreArguments& store, Output& output) {
   PLIMSOLL_ASSIGN(const ordered_json all, ask_store(store, request_named("transactions")));
   if (output.json()) {
@@ -29,10 +27,10 @@ Outcome<Exit> list(const StoreArguments& store, Output& output) {
   TextTable table(
       {{"id", right}, {"state"}, {"age ms", right}, {"written bytes", right}, {"waits for", right}, {"label"}, {"global id"}});
   for (const ordered_json& one : all)
-    table.add({fmt::format("{}", number(one, "id")), escape_control(one.value("state", "")),
-               fmt::format("{}", number(one, "age_ms")), fmt::format("{}", number(one, "written_bytes")),
-               number(one, "waits_for") == 0 ? "" : fmt::format("{}", number(one, "waits_for")),
-               escape_control(one.value("label", "")), escape_control(one.value("global_id", ""))});
+    table.add({fmt::format("{}", number_in(one, "id")), text_in(one, "state"), fmt::format("{}", number_in(one, "age_ms")),
+               fmt::format("{}", number_in(one, "written_bytes")),
+               number_in(one, "waits_for") == 0 ? "" : fmt::format("{}", number_in(one, "waits_for")), text_in(one, "label"),
+               text_in(one, "global_id")});
   output.write(table.render(output.terminal()));
   return Exit::done;
 }
@@ -45,7 +43,7 @@ Outcome<Exit> waits(const StoreArguments& store, Output& output) {
   }
   TextTable table({{"waiter", right}, {"holder", right}});
   for (const ordered_json& one : all)
-    table.add({fmt::format("{}", number(one, "waiter")), fmt::format("{}", number(one, "holder"))});
+    table.add({fmt::format("{}", number_in(one, "waiter")), fmt::format("{}", number_in(one, "holder"))});
   output.write(table.render(output.terminal()));
   return Exit::done;
 }

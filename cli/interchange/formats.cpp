@@ -1,37 +1,10 @@
 #include "interchange/formats.hpp"
 
-#include <algorithm>
-#include <array>
-
 #include "base/check.hpp"
 #include "interchange/db_dump.hpp"
 #include "interchange/jsonl.hpp"
 
 namespace plimsoll::cli {
-namespace {
-
-struct FormatName {
-  std::string_view name;
-  Format format;
-};
-constexpr std::array format_names{FormatName{"auto", Format::automatic}, FormatName{"jsonl", Format::jsonl},
-                                  FormatName{"csv", Format::csv}, FormatName{"tsv", Format::tsv},
-                                  FormatName{"db_dump", Format::db_dump}};
-
-}  // namespace
-
-std::optional<Format> format_named(std::string_view name) {
-  const auto* found = std::ranges::find(format_names, name, &FormatName::name);
-  if (found == format_names.end()) return {};
-  return found->format;
-}
-
-std::string_view name_of(Format format) {
-  const auto* found = std::ranges::find(format_names, format, &FormatName::format);
-  PLIMSOLL_CHECK(found != format_names.end());
-  return found->name;
-}
-
 Format recognize(std::FILE* file, std::string_view file_name) {
   if (file_name.ends_with(".csv")) return Format::csv;
   if (file_name.ends_with(".tsv")) return Format::tsv;

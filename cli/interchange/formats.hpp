@@ -1,12 +1,13 @@
 // The interchange formats by name, and the making of their readers and writers. Used by load, dump and the shell.
 #pragma once
 
+#include <array>
 #include <cstdio>
 #include <memory>
-#include <optional>
-#include <string>
+#include <span>
 #include <string_view>
 
+#include "choice.hpp"
 #include "interchange/csv.hpp"
 #include "interchange/record.hpp"
 
@@ -14,9 +15,12 @@ namespace plimsoll::cli {
 
 enum class Format : std::uint8_t { automatic, jsonl, csv, tsv, db_dump };
 
-// The format of that name; nothing for others.
-std::optional<Format> format_named(std::string_view name);
-std::string_view name_of(Format format);
+inline constexpr std::array<Choice<Format>, 5> format_words{{{"auto", Format::automatic},
+                                                             {"jsonl", Format::jsonl},
+                                                             {"csv", Format::csv},
+                                                             {"tsv", Format::tsv},
+                                                             {"db_dump", Format::db_dump}}};
+inline constexpr std::span<const Choice<Format>> load_formats(format_words), dump_formats = load_formats.subspan(1);
 // From the file's name, or from its first byte, which stays unread. What cannot be told is jsonl.
 Format recognize(std::FILE* file, std::string_view file_name);
 

@@ -11,30 +11,10 @@
 namespace plimsoll::cli {
 namespace {
 
-struct ModeName {
-  std::string_view name;
-  Mode mode;
-};
-constexpr std::array mode_names{ModeName{"list", Mode::list},        ModeName{"table", Mode::table}, ModeName{"csv", Mode::csv},
-                                ModeName{"json", Mode::json},        ModeName{"jsonl", Mode::jsonl}, ModeName{"line", Mode::line},
-                                ModeName{"markdown", Mode::markdown}};
-
 // A table is aligned over so many rows, so that a result of any size is printed as it comes.
 constexpr std::size_t rows_aligned = 1000;
 
 }  // namespace
-
-std::optional<Mode> mode_named(std::string_view name) {
-  const auto* found = std::ranges::find(mode_names, name, &ModeName::name);
-  if (found == mode_names.end()) return {};
-  return found->mode;
-}
-
-std::string_view name_of(Mode mode) {
-  const auto* found = std::ranges::find(mode_names, mode, &ModeName::mode);
-  PLIMSOLL_CHECK(found != mode_names.end());
-  return found->name;
-}
 
 RecordPrinter::RecordPrinter(Output& output, Settings settings)
     : output_(output),

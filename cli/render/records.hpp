@@ -2,11 +2,14 @@
 // thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+#include "choice.hpp"
 #include "output.hpp"
 #include "render/bytes.hpp"
 #include "render/table.hpp"
@@ -15,8 +18,14 @@ namespace plimsoll::cli {
 
 // list: key, a tab, value. json and jsonl: members as in the jsonl format, exact for any bytes, whatever the encoding.
 enum class Mode : std::uint8_t { list, table, csv, json, jsonl, line, markdown };
-std::optional<Mode> mode_named(std::string_view name);
-std::string_view name_of(Mode mode);
+inline constexpr std::array<Choice<Mode>, 7> mode_words{{{"list", Mode::list},
+                                                         {"table", Mode::table},
+                                                         {"csv", Mode::csv},
+                                                         {"json", Mode::json},
+                                                         {"jsonl", Mode::jsonl},
+                                                         {"line", Mode::line},
+                                                         {"markdown", Mode::markdown}}};
+inline constexpr std::span<const Choice<Mode>> modes(mode_words);
 
 class RecordPrinter {
  public:

@@ -2,12 +2,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "choice.hpp"
 #include "command/show.hpp"
 #include "input.hpp"
 #include "interchange/dumper.hpp"
@@ -20,14 +22,9 @@ namespace plimsoll::cli {
 namespace {
 
 constexpr int reading_depth_max = 16;
-constexpr std::pair<std::string_view, Encoding> encodings[] = {
-    {"utf8", Encoding::text}, {"escaped", Encoding::escaped}, {"hex", Encoding::hex}, {"base64", Encoding::base64}};
-
-std::string_view name_of(Encoding encoding) {
-  const auto* found = std::ranges::find(encodings, encoding, [](const auto& pair) { return pair.second; });
-  PLIMSOLL_CHECK(found != std::end(encodings));
-  return found->first;
-}
+constexpr std::array<Choice<Encoding>, 4> encoding_words{
+    {{"utf8", Encoding::text}, {"escaped", Encoding::escaped}, {"hex", Encoding::hex}, {"base64", Encoding::base64}}};
+constexpr std::span<const Choice<Encoding>> encodings(encoding_words);
 
 }  // namespace
 
@@ -95,21 +92,13 @@ Outcome<void> Shell::headers(const Given& given) {
 }
 
 Outcome<void> Shell::mode(const Given& given) {
-  if (given.words.empty()) return out_->line(cli::name_of(mode_)), Outcome<void>{};
-  const auto mode = mode_named(given.words.front());
-  if (!mode) {
-    return wrong_usage(fmt::format("unknown mode '{}'", given.words.front()), "list, table, csv, json, jsonl, line or markdown");
-  }
-  mode_ = *mode;
+  if (given.words.empty()) return out_->line(word_of(modes, mode_)), Outcome<void>{};
+  PLIMSOLL_ASSIGN(mode_, choose(modes, given.words.front(), ".mode"));
   return {};
 }
 
 Outcome<void> Shell::show_as(const Given& given) {
-  const auto* found =
-      std::ranges::find(encodings, std::string_view(given.words.front()), [](const auto& pair) { return pair.first; });
-  if (found == std::end(encodings))
-    return wrong_usage(fmt::format("'{}' is none of utf8, escaped, hex, base64", given.words.front()));
-  encoding_ = found->second;
+  PLIMSOLL_ASSIGN(encoding_, choose(encodings, given.words.front(), ".show-as"));
   return {};
 }
 
@@ -117,8 +106,8 @@ Outcome<void> Shell::show(const Given&) {
   const auto on = [](bool value) { return value ? "on" : "off"; };
   out_->line(fmt::format("store: {}", escape(store_.path)));
   out_->line(fmt::format("table: {}", escape(table_)));
-  out_->line(fmt::format("mode: {}", cli::name_of(mode_)));
-  out_->line(fmt::format("show-as: {}", name_of(encoding_)));
+  out_->line(fmt::format("mode: {}", word_of(modes, mode_)));
+  out_->line(fmt::format("show-as: {}", word_of(encodings, encoding_)));
   out_->line(fmt::format("headers: {}", headers_ ? on(*headers_) : "as usual for the mode"));
   out_->line(fmt::format("bail: {}, echo: {}, timer: {}", on(settings_.bail), on(echo_on_), on(timer_on_)));
   return {};
@@ -183,9 +172,8 @@ Outcome<void> Shell::output(const Given& given) {
 Outcome<void> Shell::import(const Given& given) {
   PLIMSOLL_TRY(need_store());
   PLIMSOLL_TRY(no_transaction(".import"));
-  const auto format = format_named(given.value("--format").value_or("auto"));
-  if (!format) return wrong_usage(fmt::format("--format: '{}' is none of auto|jsonl|csv|tsv|db_dump", *given.value("--format")));
-  LoadOptions load{.format = *format, .csv = {.header = !given.has("--no-header")}};
+  PLIMSOLL_ASSIGN(const Format format, choose(load_formats, given.value("--format").value_or("auto"), "--format"));
+  LoadOptions load{.format = format, .csv = {.header = !given.has("--no-header")}};
   if (given.has("--key")) load.csv.key_columns = given.options.find("--key")->second;
   load.settings.default_table = given.words.size() == 2 ? given.words[1] : table_;
   load.settings.transaction = store_.writing();
@@ -197,17 +185,14 @@ Outcome<void> Shell::import(const Given& given) {
 
 Outcome<void> Shell::dump(const Given& given) {
   PLIMSOLL_TRY(need_store());
-  const auto format = format_named(given.value("--format").value_or("jsonl"));
-  if (!format || *format == Format::automatic) {
-    return wrong_usage(fmt::format("--format: '{}' is none of jsonl|csv|tsv|db_dump", *given.value("--format")));
-  }
+  PLIMSOLL_ASSIGN(const Format format, choose(dump_formats, given.value("--format").value_or("jsonl"), "--format"));
   const bool all = given.words.empty();
-  const auto writer = make_writer(*format, encoding_ == Encoding::text ? Encoding::escaped : encoding_, all);
+  const auto writer = make_writer(format, encoding_ == Encoding::text ? Encoding::escaped : encoding_, all);
   // Of the current transaction, with what it has written, or of a snapshot of its own.
   std::optional<Transaction> own;
   if (current_.empty()) { PLIMSOLL_ASSIGN(own, db_->begin(options(false))); }
   Dumper dumper(own ? *own : open_.at(current_).transaction, *writer, *out_);
-  if (all) return dump_all(*db_, dumper, *format == Format::db_dump ? std::optional<Bytes>(default_table) : std::nullopt);
+  if (all) return dump_all(*db_, dumper, format == Format::db_dump ? std::optional<Bytes>(default_table) : std::nullopt);
   const std::string& name = given.words.front();
   PLIMSOLL_ASSIGN(const Table into, table(name, false));
   return dumper.dump(into, name == default_table ? std::nullopt : std::optional<Bytes>(name), {});

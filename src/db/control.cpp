@@ -119,7 +119,7 @@ std::string answer(Store& store, std::string_view request) {
     if (result) return one_line({{"version", protocol_version}, {"result", *result}});
     const Error& error = result.error();
     return one_line({{"version", protocol_version}, {"error", {{"code", name(error.code())}, {"message", error.message()}}}});
-  } catch (const std::exception& error) {  // of the JSON library, or of the heap
+  } catch (const std::exception&) {  // of the JSON library, or of the heap
     return fmt::format(R"({{"version":{},"error":{{"code":"io_error","message":"the request could not be answered"}}}})",
                        protocol_version);
   }

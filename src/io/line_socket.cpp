@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -141,13 +142,13 @@ void LineServer::serve() {
 void LineServer::accept_one() {
   const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (fd < 0) return;
-  for (Connection& connection : connections_) {
-    if (connection.fd >= 0 || !of_the_owner(fd)) continue;
-    connection.fd = fd;
-    connection.filled = 0;
+  const auto unused = std::ranges::find(connections_, -1, &Connection::fd);
+  if (unused == connections_.end() || !of_the_owner(fd)) {
+    ::close(fd);
     return;
   }
-  ::close(fd);
+  unused->fd = fd;
+  unused->filled = 0;
 }
 
 void LineServer::receive(Connection& connection) {

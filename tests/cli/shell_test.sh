@@ -181,7 +181,7 @@ failed_with "is '.tables' meant?"
 run 1 shell s -c 'get'
 failed_with 'usage: get KEY [--table NAME]'
 run 1 shell s -c '.mode pretty'
-failed_with "unknown mode 'pretty'"
+failed_with "'pretty' is none of list|table|csv"
 run 1 shell s -c 'scan --limit x'
 failed_with "'x' is no number"
 run 1 shell s -c 'scan --table nowhere'
