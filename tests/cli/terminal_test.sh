@@ -7,7 +7,8 @@ export PLIMSOLL_HISTORY=$PWD/history LC_ALL=C.UTF-8
 run 0 put s alice 17
 run 0 put s k v --table accounts
 
-socket=plimsoll-test-$$
+runs=0
+socket=none
 tm() { tmux -f /dev/null -L "$socket" "$@"; }
 trap 'tm kill-server 2>/dev/null || true' EXIT
 
@@ -24,7 +25,11 @@ sees() {
 }
 types() { tm send-keys -t shell "$@"; }
 
-start() { tm new-session -d -s shell -x 100 -y 40 "'$plimsoll' shell s; echo status \$?; sleep 60"; }
+# A server of its own each time: one that was told to end may still take the next one's session, and end with it.
+start() {
+  socket=plimsoll-test-$$-$((++runs))
+  tm new-session -d -s shell -x 100 -y 40 "'$plimsoll' shell s; echo status \$?; sleep 60"
+}
 start
 sees '^plimsoll> $|^plimsoll>$'
 types 'get alice' Enter
