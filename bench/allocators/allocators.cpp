@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "allocators/contexts.hpp"
 #include "allocators/drift.hpp"
 #include "allocators/opponent.hpp"
 #include "allocators/workloads.hpp"
@@ -69,6 +70,27 @@ struct Registrar {
     }
     add("arena/64", name, [&from](benchmark::State& s) { arena(s, from, 64); });
     add("large/16M", name, [&from](benchmark::State& s) { large(s, from, std::size_t{16} << 20); });
+  }
+
+  template <class From>
+  void add_arenas(const std::string& name, From& from) {
+    add("context_bump/64", name, [&from](benchmark::State& s) { bump(s, from, 64); });
+    add("context_empty", name, [&from](benchmark::State& s) { come_and_go(s, from, 0); });
+    add("context_used", name, [&from](benchmark::State& s) { come_and_go(s, from, 1); });
+  }
+
+  void add_trees(const std::string& name, Plimsoll& all) {
+    const std::size_t most = once ? 1000 : 1'000'000;
+    for (const auto& [shape, word] : {std::pair{Shape::deep, "deep"}, {Shape::wide, "wide"}, {Shape::random, "random"}}) {
+      for (const int objects : {0, 1}) {
+        const std::size_t contexts = objects == 0 ? most : most / 10;
+        const std::string workload = std::string("tree_") + word + (objects == 0 ? "/1M" : "_used/100k");
+        add(workload, name,
+            [&all, contexts, shape, objects](benchmark::State& s) { end_of_tree(s, all, contexts, shape, objects); })
+            ->UseManualTime()
+            ->Iterations(1);
+      }
+    }
   }
 
   bool once;
@@ -176,12 +198,18 @@ int run(int argc, char** argv) {
     PlimsollResource resource(plimsoll);
     all.add_all(plimsoll_name, plimsoll, true);
     all.add_all(resource_name, resource, true);
+    std::optional<Contexts> contexts(plimsoll);
+    Monotonic monotonic;
+    all.add_arenas(plimsoll_name, *contexts);
+    all.add_arenas("pmr_unsync", monotonic);
+    all.add_trees(plimsoll_name, plimsoll);
     all.add_all("glibc", glibc, true);
     if (jemalloc.found()) all.add_all(names.emplace_back("jemalloc"), jemalloc, true);
     if (mimalloc.found()) all.add_all(names.emplace_back("mimalloc"), mimalloc, true);
     all.add_all(names.emplace_back("pmr_unsync"), unsynchronized, false);
     all.add_all(names.emplace_back("pmr_sync"), synchronized, true);
     benchmark::RunSpecifiedBenchmarks(&collector);
+    contexts.reset();
     left = plimsoll.slab->statistics().live_objects;
     plimsoll.slab.reset();
     plimsoll.blocks.reset();
