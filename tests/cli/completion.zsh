@@ -1,5 +1,5 @@
 # Prints what zsh offers for a command line, one word a line: an interactive zsh in a terminal of its own completes it, with a compadd that
-# prints what it is given. Usage: zsh -f completion.zsh LINE     (zsh.script in the current folder, which remembers zcompdump)
+# prints what it is given. Usage: zsh -f completion.zsh LINE     (_plimsoll in zsh/ of the current folder, which keeps zcompdump)
 zmodload zsh/zpty
 zpty shell zsh -f -i
 receive() { local text; while zpty -r shell text; do print -rn -- $text; [[ $text == *$1* ]] && break; done }
@@ -7,9 +7,9 @@ setup=$(mktemp)
 cat >$setup <<'SETUP'
 PROMPT= RPROMPT=
 setopt no_beep
+fpath=($PWD/zsh $fpath)
 autoload -Uz compinit
 compinit -u -C -d ./zcompdump
-source ./zsh.script
 bindkey '^I' complete-word
 compadd() {
   if [[ ${@[1,(i)(-|--)]} == *-(O|A|D)\ * ]]; then builtin compadd "$@"; return $?; fi

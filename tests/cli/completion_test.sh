@@ -7,6 +7,8 @@ for shell in bash zsh fish; do
   run 0 completion "$shell"
   mv out "$shell.script"
 done
+mkdir zsh
+mv zsh.script zsh/_plimsoll  # as zsh finds it
 
 # asked_SHELL WORD...: what the shell offers for the last word, sorted, one a line.
 asked_bash() {
@@ -57,8 +59,9 @@ for shell in "${shells[@]}"; do
 done
 is bash folder get --table x fo
 is bash files/file put folder k --file files/
+is bash relaxed put folder k v --durability = r
 is bash '' get folder ''  # a key: anything
-for command in '' $("$plimsoll" --help | awk '/^Subcommands:/ { listing = 1; next } /^[^ ]/ { listing = 0 } listing && /^  [a-z]/ { print $1 }'); do
+for command in '' $(commands_of ''); do
   # shellcheck disable=SC2086
   is bash "$(options_of "$command" | grep '^--')" $command --
 done
