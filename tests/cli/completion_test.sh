@@ -21,11 +21,6 @@ asked_fish() {
 asked_zsh() { zsh -f "$here/completion.zsh" "plimsoll $*" | sort -u; }
 here=$(dirname "$0")
 
-# Below a heading of a command's --help, the first word of each line.
-listed() {
-  # shellcheck disable=SC2086
-  "$plimsoll" $2 --help | awk -v heading="$1:" '/^[^ ]/ { listing = $0 == heading; next } listing && /^  [^ ]/ { print $1 }'
-}
 options_of() { { listed Options "$1" | sed 's/{.*//' | tr ',' '\n'; echo --json; } | sort -u; }
 commands_of() { listed Subcommands "$1" | sort; }
 

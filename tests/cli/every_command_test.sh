@@ -6,18 +6,10 @@
 here=$(dirname "$0")
 pages=$here/../../docs/commands
 
-# The commands below one, one a line.
-commands_below() {
-  # shellcheck disable=SC2086
-  "$plimsoll" $1 --help | awk '/^[A-Za-z ]*[Cc]ommands:/ { listing = 1; next }
-                               /^[^ ]/ { listing = 0 }
-                               listing && /^  [a-z]/ { print $1 }'
-}
-
-mapfile -t commands < <(commands_below '')
+mapfile -t commands < <(listed Subcommands '')
 [ "${#commands[@]}" -ge 12 ] || fail "only ${#commands[@]} commands are listed"
 for command in "${commands[@]}"; do
-  mapfile -t below < <(commands_below "$command")
+  mapfile -t below < <(listed Subcommands "$command")
   [ "${#below[@]}" -eq 0 ] || commands+=("${below[@]/#/$command }")
 done
 
