@@ -10,14 +10,14 @@
 namespace plimsoll::cli {
 namespace {
 
-using Script = std::string (*)(const CommandFacts& program);
+using Script = std::string (*)(const CommandSyntax& program);
 
 constexpr std::array<Choice<Script>, 3> scripts{{{"bash", bash_completion}, {"zsh", zsh_completion}, {"fish", fish_completion}}};
 constexpr std::span<const Choice<Script>> all_scripts(scripts);
 
 Outcome<Exit> run(const CLI::App& app, const std::string& shell, Output& output) {
   PLIMSOLL_ASSIGN(const Script script, choose(all_scripts, shell, "SHELL"));
-  const std::string text = script(facts_of(app));
+  const std::string text = script(syntax_of(app));
   if (output.json()) {
     output.object({{"shell", shell}, {"script", text}});
   } else {

@@ -59,32 +59,32 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 // A quoted word: <file>, <folder>, the choices, or nothing.
-std::string taken(const ValueFacts& value) {
+std::string taken(const ValueSyntax& value) {
   switch (value.kind) {
-    case ValueFacts::Kind::file: return "'<file>'";
-    case ValueFacts::Kind::folder: return "'<folder>'";
-    case ValueFacts::Kind::choice: return in_quotes(joined(value.choices));
-    case ValueFacts::Kind::text: break;
+    case ValueSyntax::Kind::file: return "'<file>'";
+    case ValueSyntax::Kind::folder: return "'<folder>'";
+    case ValueSyntax::Kind::choice: return in_quotes(joined(value.choices));
+    case ValueSyntax::Kind::text: break;
   }
   return "''";
 }
 
-std::string command_case(const CommandFacts& command) {
+std::string command_case(const CommandSyntax& command) {
   std::vector<std::string> options, subcommands, arguments;
-  for (const OptionFacts& option : command.options) options.insert(options.end(), option.names.begin(), option.names.end());
-  for (const CommandFacts& below : command.subcommands) subcommands.push_back(below.name);
-  for (const ArgumentFacts& argument : command.arguments) arguments.push_back(taken(argument.value));
+  for (const OptionSyntax& option : command.options) options.insert(options.end(), option.names.begin(), option.names.end());
+  for (const CommandSyntax& below : command.subcommands) subcommands.push_back(below.name);
+  for (const ArgumentSyntax& argument : command.arguments) arguments.push_back(taken(argument.value));
   const bool repeats = !command.arguments.empty() && command.arguments.back().repeats;
   return fmt::format("    {}) subcommands={} options={} arguments=({}) repeats={} ;;\n", in_quotes(command.path),
                      in_quotes(joined(subcommands)), in_quotes(joined(options)), joined(arguments), repeats ? "yes" : "");
 }
 
-std::string values_cases(const CommandFacts& command) {
+std::string values_cases(const CommandSyntax& command) {
   std::string text;
-  for (const OptionFacts& option : command.options) {
+  for (const OptionSyntax& option : command.options) {
     if (option.values.empty()) continue;
     std::vector<std::string> values;
-    for (const ValueFacts& value : option.values) values.push_back(taken(value));
+    for (const ValueSyntax& value : option.values) values.push_back(taken(value));
     for (const std::string& name : option.names)
       text += fmt::format("    {}) values=({}) ;;\n", in_quotes(command.path + " " + name), joined(values));
   }
@@ -93,9 +93,9 @@ std::string values_cases(const CommandFacts& command) {
 
 }  // namespace
 
-std::string bash_completion(const CommandFacts& program) {
+std::string bash_completion(const CommandSyntax& program) {
   std::string commands, values;
-  for_each_command(program, [&](const CommandFacts& command) {
+  for_each_command(program, [&](const CommandSyntax& command) {
     commands += command_case(command);
     values += values_cases(command);
   });

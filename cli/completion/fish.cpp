@@ -16,34 +16,34 @@ std::string fish_quoted(std::string_view text) {
   return out + "'";
 }
 
-std::string at(const CommandFacts& command) {
+std::string at(const CommandSyntax& command) {
   return fmt::format("complete -c plimsoll -n {}", fish_quoted("__plimsoll_at '" + command.path + "'"));
 }
 
 // What completes a value: " -F" for files, " -a ..." for the rest.
-std::string taken(const ValueFacts& value) {
-  if (value.kind == ValueFacts::Kind::file) return " -F";
-  if (value.kind == ValueFacts::Kind::folder) return " -a '(__fish_complete_directories)'";
+std::string taken(const ValueSyntax& value) {
+  if (value.kind == ValueSyntax::Kind::file) return " -F";
+  if (value.kind == ValueSyntax::Kind::folder) return " -a '(__fish_complete_directories)'";
   std::string choices;
   for (const std::string& choice : value.choices) choices.append(choices.empty() ? "" : " ").append(choice);
   return choices.empty() ? "" : " -a " + fish_quoted(choices);
 }
 
-std::string option_line(const CommandFacts& command, const OptionFacts& option) {
+std::string option_line(const CommandSyntax& command, const OptionSyntax& option) {
   std::string line = at(command);
   for (const std::string& name : option.names)
     line += name.starts_with("--") ? fmt::format(" -l {}", name.substr(2)) : fmt::format(" -s {}", name.substr(1));
   if (!option.values.empty())
-    line += option.values.front().kind == ValueFacts::Kind::file ? " -r -F" : " -r -f" + taken(option.values.front());
+    line += option.values.front().kind == ValueSyntax::Kind::file ? " -r -F" : " -r -f" + taken(option.values.front());
   return line + fmt::format(" -d {}\n", fish_quoted(option.help));
 }
 
-std::string lines(const CommandFacts& command) {
+std::string lines(const CommandSyntax& command) {
   std::string text;
-  for (const CommandFacts& below : command.subcommands)
+  for (const CommandSyntax& below : command.subcommands)
     text += fmt::format("{} -a {} -d {}\n", at(command), below.name, fish_quoted(below.help));
-  for (const OptionFacts& option : command.options) text += option_line(command, option);
-  for (const ArgumentFacts& argument : command.arguments) {
+  for (const OptionSyntax& option : command.options) text += option_line(command, option);
+  for (const ArgumentSyntax& argument : command.arguments) {
     if (const std::string completed = taken(argument.value); !completed.empty()) text += at(command) + completed + "\n";
   }
   return text;
@@ -51,9 +51,9 @@ std::string lines(const CommandFacts& command) {
 
 }  // namespace
 
-std::string fish_completion(const CommandFacts& program) {
+std::string fish_completion(const CommandSyntax& program) {
   std::string paths, text;
-  for_each_command(program, [&](const CommandFacts& command) {
+  for_each_command(program, [&](const CommandSyntax& command) {
     if (!command.path.empty()) paths += " " + fish_quoted(command.path);
     text += lines(command);
   });

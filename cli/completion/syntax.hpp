@@ -8,7 +8,7 @@
 
 namespace plimsoll::cli {
 
-struct ValueFacts {
+struct ValueSyntax {
   enum class Kind { text, file, folder, choice };
 
   Kind kind = Kind::text;
@@ -16,35 +16,35 @@ struct ValueFacts {
   std::vector<std::string> choices;  // of Kind::choice
 };
 
-struct OptionFacts {
+struct OptionSyntax {
   std::vector<std::string> names;  // with their hyphens
   std::string help;
-  std::vector<ValueFacts> values;  // one each; a flag has none
+  std::vector<ValueSyntax> values;  // one each; a flag has none
 };
 
-struct ArgumentFacts {
-  ValueFacts value;
+struct ArgumentSyntax {
+  ValueSyntax value;
   bool repeats = false;
 };
 
-struct CommandFacts {
+struct CommandSyntax {
   std::string path;  // "txn list"; empty: the program itself
   std::string name;  // "list"
   std::string help;
-  std::vector<CommandFacts> subcommands;
-  std::vector<OptionFacts> options;  // those of the commands above it too, which may stand behind it
-  std::vector<ArgumentFacts> arguments;
+  std::vector<CommandSyntax> subcommands;
+  std::vector<OptionSyntax> options;  // those of the commands above it too, which may stand behind it
+  std::vector<ArgumentSyntax> arguments;
 };
 
 // What a value is, is seen from what the help calls it: `a|b` and `{a,b}` are choices, STORE and FOLDER are folders, FILE and PATH
 // are files.
-CommandFacts facts_of(const CLI::App& program);
+CommandSyntax syntax_of(const CLI::App& program);
 
 // Calls `each` for the command and all that are below it, the command first.
 template <class F>
-void for_each_command(const CommandFacts& command, const F& each) {
+void for_each_command(const CommandSyntax& command, const F& each) {
   each(command);
-  for (const CommandFacts& below : command.subcommands) for_each_command(below, each);
+  for (const CommandSyntax& below : command.subcommands) for_each_command(below, each);
 }
 
 }  // namespace plimsoll::cli
