@@ -19,7 +19,7 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize mutants lint format docs bench bench-limits bench-allocators models \
+.PHONY: help setup build build-% run check test test-release test-asan test-tsan test-tsan-latched sanitize mutants lint format docs site package bench bench-limits bench-allocators models \
   stress-long crash-long fuzz-long install clean
 
 help: ## list the targets
@@ -80,8 +80,16 @@ bench-limits: build-release ## how the memory bound holds as data, budget and th
 bench-allocators: build-release ## the slab allocator against glibc, jemalloc, mimalloc and std::pmr
 	@build/release/bench/allocators
 
-docs: build-release ## write the generated pages of docs/
+docs: build-release ## write what is generated in docs/: the metrics, what the examples of the commands print
 	@build/release/tests/docs/metrics_page >docs/metrics.md
+	@tests/docs/examples.py --write $(CLI) docs/commands/*.md
+
+site: ## build the documentation site in build/site
+	@scripts/site.sh build/site
+
+package: build-release ## build the Debian packages in build/release/packages
+	@cpack --config build/release/CPackConfig.cmake >build/package.log 2>&1 || { cat build/package.log; exit 1; }
+	@ls build/release/packages/*.deb
 
 models: ## the explicit-state models of the protocols
 	@models/run.sh

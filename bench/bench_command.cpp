@@ -19,34 +19,47 @@ std::string list_of_workloads() {
   return text;
 }
 
-}  // namespace
-
-int run_bench_command(int argc, char** argv) {
-  CLI::App app("Measures a workload on a fresh store.", "bench");
+struct Arguments {
   std::vector<std::string> workloads;
-  bool as_json = false;
   bool scaling = false;
   Overrides overrides;
-  app.add_option("WORKLOAD", workloads, "workloads to run, one after the other")->required()->check([](const std::string& name) {
-    return find_workload(name) != nullptr ? std::string() : "no such workload: " + name;
-  });
-  app.add_flag("--json", as_json, "print one JSON object per run");
-  app.add_flag("--scaling", scaling, "interleave runs on one thread and the arithmetic loop, and report the share of its scaling");
-  overrides.add_to(app);
-  app.footer(list_of_workloads());
-  if (const auto status = parse(app, argc, argv)) return *status;
+};
 
+// As the command line names choices.
+std::string names_of_workloads() {
+  std::string names;
+  for (const WorkloadFacts& facts : workload_table()) names.append(names.empty() ? "" : "|").append(facts.name);
+  return names;
+}
+
+int run(const Arguments& arguments, bool as_json) {
+  const Overrides& overrides = arguments.overrides;
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
   if (!folder) return report_failure("bench", folder.error(), as_json);
-  for (const std::string& name : workloads) {
+  for (const std::string& name : arguments.workloads) {
     const Settings settings = overrides.apply(find_workload(name)->defaults, name, (*folder)->path());
     const std::unique_ptr<Workload> workload = make_plimsoll(settings);
     PLIMSOLL_CHECK(workload != nullptr);  // Plimsoll offers every workload of the table
-    const Result<Json> facts = run_workload("plimsoll", *workload, settings, scaling);
+    const Result<Json> facts = run_workload("plimsoll", *workload, settings, arguments.scaling);
     if (!facts) return report_failure("bench: " + name, facts.error(), as_json);
     print_run(facts->dump(), as_json);
   }
   return exit_done;
+}
+
+}  // namespace
+
+CommandBody add_bench_command(CLI::App& command) {
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("WORKLOAD", arguments->workloads, "workloads to run, one after the other")
+      ->required()
+      ->type_name(names_of_workloads())
+      ->check([](const std::string& name) { return find_workload(name) != nullptr ? std::string() : "no such workload: " + name; });
+  command.add_flag("--scaling", arguments->scaling,
+                   "interleave runs on one thread and the arithmetic loop, and report the share of its scaling");
+  arguments->overrides.add_to(command);
+  command.footer(list_of_workloads());
+  return [arguments](bool as_json) { return run(*arguments, as_json); };
 }
 
 }  // namespace plimsoll::bench

@@ -54,7 +54,7 @@ void Overrides::add_to(CLI::App& app) {
   app.add_option("--gets", gets_, "point reads in a read-only transaction")->check(CLI::Range(1, 10'000));
   app.add_option("--open-updates", open_updates_, "recovery: updates of the transaction that the kill interrupts");
   app.add_option("--seed", seed_, "seed of all random choices");
-  app.add_option("--path", path_, "folder for the stores (default: a fresh one, removed at the end)");
+  app.add_option("--path", path_, "folder for the stores (default: a fresh one, removed at the end)")->type_name("FOLDER");
   app.add_flag("--keep", keep_, "keep the store, and use a loaded one that is there (needs --path)");
   app.add_flag("--load-only", load_only_, "only load the store (with --keep)");
 }

@@ -47,21 +47,26 @@ if(NOT TARGET plimsoll::c)
   add_library(plimsoll::c ALIAS plimsoll_shared)
 endif()
 
-install(TARGETS plimsoll_shared EXPORT plimsollCTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS plimsoll_library EXPORT plimsollTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/plimsoll DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# Components: runtime, the shared library; devel, what compiles against it; tools, the program. Each is a Debian package (Packages.cmake).
+install(TARGETS plimsoll_shared EXPORT plimsollCTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT runtime NAMELINK_COMPONENT devel)
+install(TARGETS plimsoll_library EXPORT plimsollTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT devel)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/plimsoll DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT devel)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/examples/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libplimsoll-dev/examples COMPONENT devel
+  PATTERN CMakeLists.txt EXCLUDE PATTERN __pycache__ EXCLUDE)
 
 set(PLIMSOLL_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/plimsoll)
-install(EXPORT plimsollTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR})
-install(EXPORT plimsollCTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR})
+install(EXPORT plimsollTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR} COMPONENT devel)
+install(EXPORT plimsollCTargets NAMESPACE plimsoll:: DESTINATION ${PLIMSOLL_CMAKE_DIR} COMPONENT devel)
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/plimsollConfig.cmake.in ${CMAKE_BINARY_DIR}/plimsollConfig.cmake
   INSTALL_DESTINATION ${PLIMSOLL_CMAKE_DIR})
 # Before 1.0 a minor version may break the interface.
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${CMAKE_BINARY_DIR}/plimsollConfig.cmake ${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake DESTINATION ${PLIMSOLL_CMAKE_DIR})
+install(FILES ${CMAKE_BINARY_DIR}/plimsollConfig.cmake ${CMAKE_BINARY_DIR}/plimsollConfigVersion.cmake
+  DESTINATION ${PLIMSOLL_CMAKE_DIR} COMPONENT devel)
 
 file(RELATIVE_PATH PLIMSOLL_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)   # ../.. or ../../..
 foreach(pc plimsoll plimsoll-c)
   configure_file(${CMAKE_SOURCE_DIR}/cmake/${pc}.pc.in ${CMAKE_BINARY_DIR}/${pc}.pc @ONLY)
-  install(FILES ${CMAKE_BINARY_DIR}/${pc}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+  install(FILES ${CMAKE_BINARY_DIR}/${pc}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT devel)
 endforeach()

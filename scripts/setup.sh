@@ -11,6 +11,7 @@ packages=(
   liblmdb-dev librocksdb-dev libdb5.3-dev libwiredtiger-dev                   # the peers of the benchmarks
   libjemalloc2 libmimalloc2.0                                                 # and of the allocator's
   clang-19 clang-format-19 clang-tidy-19 libclang-rt-19-dev                   # lint, the second compiler
+  lowdown doxygen lintian dpkg-dev zsh fish                                    # man pages, the site, packages, completions
   wordnet-base unicode-data                                                   # real data for the main job
 )
 

@@ -72,7 +72,13 @@ Json facts_of(const HostileSettings& settings, const HostileReport& report, doub
   return facts;
 }
 
-int run_hostile_command(const Overrides& overrides, double giant_budgets, bool as_json) {
+struct Arguments {
+  Overrides overrides;
+  double seconds_per_open = 5, giant_budgets = 100;
+};
+
+int run_hostile_command(const Arguments& arguments, bool as_json) {
+  const Overrides& overrides = arguments.overrides;
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
   if (!folder) return report_failure("stress hostile", folder.error(), as_json);
   const HostileSettings usual;
@@ -86,7 +92,7 @@ int run_hostile_command(const Overrides& overrides, double giant_budgets, bool a
                                  .seconds = given.seconds,
                                  .memory_budget = given.memory_budget,
                                  .keys_per_client = given.keys,
-                                 .giant_budgets = giant_budgets,
+                                 .giant_budgets = arguments.giant_budgets,
                                  .seed = given.seed,
                                  .path = given.path + "/hostile"};
   remove_folder(settings.path);
@@ -98,24 +104,8 @@ int run_hostile_command(const Overrides& overrides, double giant_budgets, bool a
   return report->failures.empty() ? exit_done : exit_failed;
 }
 
-}  // namespace
-
-int run_stress_command(int argc, char** argv) {
-  CLI::App app("Random transactions on many threads, every answer checked against a model.", "stress");
-  Overrides overrides;
-  double seconds_per_open = 5, giant_budgets = 100;
-  bool as_json = false;
-  app.add_option("--reopen-every", seconds_per_open, "seconds between closing, opening and verifying")->check(CLI::Range(0.1, 1e6));
-  app.add_flag("--json", as_json, "print one JSON object");
-  overrides.add_to(app);
-  CLI::App* hostile = app.add_subcommand("hostile", "everything that makes a store grow, at once, inside one memory budget");
-  hostile->add_option("--giant-budgets", giant_budgets, "what the largest transaction writes, in budgets")
-      ->check(CLI::Range(0.0, 1e6));
-  hostile->fallthrough();
-  if (const auto status = parse(app, argc, argv)) return *status;
-
-  if (hostile->parsed()) return run_hostile_command(overrides, giant_budgets, as_json);
-
+int run_stress_command(const Arguments& arguments, bool as_json) {
+  const Overrides& overrides = arguments.overrides;
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
   if (!folder) return report_failure("stress", folder.error(), as_json);
   Settings defaults;
@@ -126,7 +116,7 @@ int run_stress_command(int argc, char** argv) {
   const Settings given = overrides.apply(defaults, "stress", (*folder)->path());
   const StressSettings settings{.threads = given.threads,
                                 .seconds = given.seconds,
-                                .seconds_per_open = seconds_per_open,
+                                .seconds_per_open = arguments.seconds_per_open,
                                 .keys_per_thread = given.keys,
                                 .value_bytes_max = given.value_bytes,
                                 .memory_budget = given.memory_budget,
@@ -142,6 +132,21 @@ int run_stress_command(int argc, char** argv) {
   print_run(facts_of(settings, *totals, static_cast<double>(now_ns() - begin) * 1e-9).dump(), as_json);
   if (!given.keep) remove_folder(settings.path);
   return exit_done;
+}
+
+}  // namespace
+
+CommandBody add_stress_command(CLI::App& command) {
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("--reopen-every", arguments->seconds_per_open, "seconds between closing, opening and verifying")
+      ->check(CLI::Range(0.1, 1e6));
+  arguments->overrides.add_to(command);
+  CLI::App* hostile = command.add_subcommand("hostile", "everything that makes a store grow, at once, inside one memory budget");
+  hostile->add_option("--giant-budgets", arguments->giant_budgets, "what the largest transaction writes, in budgets")
+      ->check(CLI::Range(0.0, 1e6));
+  return [arguments, hostile](bool as_json) {
+    return hostile->parsed() ? run_hostile_command(*arguments, as_json) : run_stress_command(*arguments, as_json);
+  };
 }
 
 }  // namespace plimsoll::bench

@@ -1,12 +1,15 @@
-// plimsoll stress: lives in bench/, which reads its own arguments.
+// plimsoll stress: lives in bench/.
 #include "bench/bench_command.hpp"
 #include "command/commands.hpp"
-#include "command/forward.hpp"
+#include "program.hpp"
 
 namespace plimsoll::cli {
 
 void add_stress(Program& program) {
-  add_forwarded(program, "stress", "Run a randomised test with crashes and check the result", bench::run_stress_command);
+  auto* command = program.app().add_subcommand("stress", "Run a randomised test with crashes and check the result");
+  program.runs(*command, [body = bench::add_stress_command(*command)](Output& output) -> Outcome<Exit> {
+    return static_cast<Exit>(body(output.json()));  // the statuses are the same
+  });
 }
 
 }  // namespace plimsoll::cli

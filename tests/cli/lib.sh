@@ -2,6 +2,7 @@
 #   run STATUS ARGUMENT...   runs the program; its output is in the files out and err, its exit status must be STATUS
 #   out_is TEXT              standard output was exactly TEXT and a line feed
 #   json FILTER              jq's FILTER holds for standard output (for each line of it)
+#   listed HEADING COMMAND   below that heading of the command's --help, the first word of each line
 #   failed_with TEXT         standard error was one line that holds TEXT
 set -euo pipefail
 plimsoll=$1
@@ -27,4 +28,9 @@ json() { jq -e "$1" out >/dev/null || fail "$last: $1 does not hold for $(head -
 failed_with() {
   [ "$(wc -l <err)" -eq 1 ] || fail "$last: not one line on standard error: $(head -c 2000 err)"
   grep -qF -- "$1" err || fail "$last: '$1' is not in $(cat err)"
+}
+
+listed() {
+  # shellcheck disable=SC2086
+  "$plimsoll" $2 --help | awk -v heading="$1:" '/^[^ ]/ { listing = $0 == heading; next } listing && /^  [^ ]/ { print $1 }'
 }

@@ -21,8 +21,9 @@ constexpr std::array layer_order = {"base", "memory",  "io",  "log",      "stora
 constexpr std::array<std::pair<std::string_view, std::string_view>, 2> include_exceptions = {std::pair{"cli", "base/check.hpp"},
                                                                                              std::pair{"cli", "base/fail.hpp"}};
 
-constexpr std::array required_docs = {"ARCHITECTURE.md", "file-format.md", "log-format.md", "locking.md", "invariants.md",
-                                      "limitations.md",  "testing.md",     "glossary.md",   "metrics.md", "decisions/README.md"};
+constexpr std::array required_docs = {"ARCHITECTURE.md", "file-format.md", "log-format.md",      "locking.md",
+                                      "invariants.md",   "limitations.md", "testing.md",         "glossary.md",
+                                      "metrics.md",      "operations.md",  "decisions/README.md"};
 
 std::vector<std::string_view> lines_of(std::string_view text) {
   std::vector<std::string_view> lines;

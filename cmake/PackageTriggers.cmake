@@ -1,0 +1,16 @@
+# What CPack does to a package of a shared library in the end: its scripts that call ldconfig become the trigger that
+# Debian wants instead, and it may stand beside that of another architecture.
+foreach(package IN LISTS CPACK_PACKAGE_FILES)
+  if(NOT package MATCHES "/lib[^_/]*[0-9]_[^/]*\\.deb$")
+    continue()
+  endif()
+  set(tree ${CPACK_TEMPORARY_DIRECTORY}/repacked)
+  file(REMOVE_RECURSE ${tree})
+  execute_process(COMMAND dpkg-deb --raw-extract ${package} ${tree} COMMAND_ERROR_IS_FATAL ANY)
+  file(REMOVE ${tree}/DEBIAN/postinst ${tree}/DEBIAN/postrm)
+  file(WRITE ${tree}/DEBIAN/triggers "activate-noawait ldconfig\n")
+  file(READ ${tree}/DEBIAN/control control)
+  string(STRIP "${control}" control)
+  file(WRITE ${tree}/DEBIAN/control "${control}\nMulti-Arch: same\n")
+  execute_process(COMMAND dpkg-deb --root-owner-group -Zxz --build ${tree} ${package} OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+endforeach()
