@@ -82,6 +82,7 @@ bench-allocators: build-release ## the slab allocator against glibc, jemalloc, m
 
 docs: build-release ## write the generated pages of docs/
 	@build/release/tests/docs/metrics_page >docs/metrics.md
+	@build/release/tests/docs/configuration_page >docs/configuration.md
 
 models: ## the explicit-state models of the protocols
 	@models/run.sh

@@ -48,6 +48,7 @@ works stat s
 works txn list s
 works check s
 works identify s
+works config show s
 works page s 1
 works log dump s
 works del s --from b --to c
