@@ -223,6 +223,13 @@ TEST(Config, WhatIsNoTomlIsRefusedWithItsLine) {
   EXPECT_EQ(refusal(std::string(70'000, '\n')), "f.toml:65537: the file has more than 65536 bytes");
 }
 
+TEST(Config, LettersOfAllScriptsMayStandInComments) {
+  EXPECT_EQ(refusal("\xEF\xBB\xBF# Gr\u00f6\u00dfe, \u5927\u5c0f\npage_size = \"4KiB\" # \u00e9\n"), "nothing");
+  EXPECT_TRUE(refusal("\npage_size \u00e9= 4096").starts_with("f.toml:2: "));
+  EXPECT_TRUE(refusal("\npage_size = \u00e9").starts_with("f.toml:2: "));
+  EXPECT_TRUE(refusal("\n\u00e9 = 1").starts_with("f.toml:2: "));
+}
+
 TEST(Config, NestingAsDeepAsAFileCanHoldIsRefused) {
   std::string dots = "a", table = "[a";
   while (dots.size() < 1000) dots += ".a", table += ".a";
