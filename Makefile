@@ -80,8 +80,9 @@ bench-limits: build-release ## how the memory bound holds as data, budget and th
 bench-allocators: build-release ## the slab allocator against glibc, jemalloc, mimalloc and std::pmr
 	@build/release/bench/allocators
 
-docs: build-release ## write what is generated in docs/: the metrics, what the examples of the commands print
+docs: build-release ## write what is generated in docs/: metrics, configuration, what the examples of the commands print
 	@build/release/tests/docs/metrics_page >docs/metrics.md
+	@build/release/tests/docs/configuration_page >docs/configuration.md
 	@tests/docs/examples.py --write $(CLI) docs/commands/*.md
 
 site: ## build the documentation site in build/site

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,31 +13,19 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "bench/report/process.hpp"
+#include "plimsoll/text.hpp"
 
 namespace plimsoll::bench {
 namespace {
 
-struct Unit {
-  std::string_view name;
-  std::uint64_t bytes;
-};
-constexpr Unit units[] = {{"", 1},        {"B", 1},      {"KiB", 1_KiB},    {"MiB", 1_MiB},
-                          {"GiB", 1_GiB}, {"kB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}};
-
 const CLI::Validator size_check(
-    [](std::string& text) { return parse_size(text) ? std::string() : "a size like 64MiB or 1GB is wanted, not " + text; }, "SIZE");
+    [](std::string& text) {
+      const auto size = parse_size(text);
+      return size ? std::string() : size.error();
+    },
+    "SIZE");
 
 }  // namespace
-
-std::optional<std::uint64_t> parse_size(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc()) return std::nullopt;
-  const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
-  for (const Unit& known : units)
-    if (known.name == unit && number <= UINT64_MAX / known.bytes) return number * known.bytes;
-  return std::nullopt;
-}
 
 void Overrides::add_to(CLI::App& app) {
   app.add_option("--threads", threads_, "threads")->check(CLI::Range(1, 1024));

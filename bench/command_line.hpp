@@ -1,4 +1,4 @@
-// What `plimsoll bench`, `plimsoll stress` and `compare` share on the command line: sizes, the options that override a workload's
+// What `plimsoll bench`, `plimsoll stress` and `compare` share on the command line: the options that override a workload's
 // defaults, and the folder that the stores live in.
 #pragma once
 
@@ -16,9 +16,6 @@ namespace plimsoll::bench {
 inline constexpr int exit_done = 0;
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_wrong_usage = 2;
-
-// "64MiB", "1GB" (10^9), "4096": bytes.
-std::optional<std::uint64_t> parse_size(std::string_view text);
 
 // Options as given; what was not given keeps the workload's default.
 class Overrides {

@@ -2,69 +2,38 @@
 
 #include <fmt/core.h>
 
-#include <array>
-
 #include "base/check.hpp"
 #include "base/fail.hpp"
-#include "choice.hpp"
 #include "render/bytes.hpp"
-#include "render/quantity.hpp"
 
 namespace plimsoll::cli {
-namespace {
-
-constexpr std::array<Choice<IoBackend>, 3> io_backends{
-    {{"auto", IoBackend::automatic}, {"uring", IoBackend::uring}, {"plain", IoBackend::plain}}};
-constexpr std::array<Choice<Durability>, 2> durabilities{{{"durable", Durability::durable}, {"relaxed", Durability::relaxed}}};
-
-template <class E>
-void add_choice(CLI::App& command, const std::string& name, E& target, std::span<const Choice<E>> choices,
-                const std::string& help) {
-  const auto take = [name, choices, &target](const std::string& word) {
-    const auto value = value_of(choices, word);
-    if (!value) throw CLI::ValidationError(name, fmt::format("'{}' is none of {}", word, words_of(choices)));
-    target = *value;
-  };
-  command.add_option_function<std::string>(name, take, help)->type_name(words_of(choices));
-}
-
-}  // namespace
-
-void add_size_option(CLI::App& command, const std::string& name, std::size_t& target, const std::string& help) {
-  const auto take = [name, &target](const std::string& text) {
-    const auto size = parse_size(text);
-    if (!size) throw CLI::ValidationError(name, size.error());
-    target = *size;
-  };
-  command.add_option_function<std::string>(name, take, fmt::format("{} (default {})", help, render_size(target)))
-      ->type_name("SIZE");
-}
 
 void StoreArguments::add_store(CLI::App& command) {
   command.add_option("STORE", path, "Folder of the store")->required();
-  add_size_option(command, "--memory-budget", options.memory_budget, "Hard limit of the store's memory, as 64MiB or 1GB");
-  add_choice(command, "--io-backend", options.io_backend, std::span<const Choice<IoBackend>>(io_backends),
-             "How files are read and written (default auto)");
+  configuration.add_file(command);
+  configuration.add_flags(command, OptionUse::opening);
 }
 
 void StoreArguments::add_table(CLI::App& command) {
   command.add_option("--table", table, fmt::format("Table (default \"{}\")", default_table))->type_name("NAME");
 }
 
-void StoreArguments::add_durability(CLI::App& command) {
-  add_choice(command, "--durability", durability, std::span<const Choice<Durability>>(durabilities),
-             "Whether a commit waits for stable storage (default durable)");
-}
+void StoreArguments::add_transactions(CLI::App& command) { configuration.add_flags(command, OptionUse::transaction); }
 
 void StoreArguments::add_creation(CLI::App& command) {
-  options.create_if_missing = true;
-  command.add_flag("--create,!--no-create", options.create_if_missing,
-                   "Create the store and the table if they are missing (the default)");
-  add_size_option(command, "--page-size", options.page_size, "Page size of a store that is created");
+  creates_ = true;
+  configuration.add_flags(command, OptionUse::creation);
 }
+
+bool StoreArguments::may_create() const { return creates_ && configuration.values().options().create_if_missing; }
 
 Outcome<Database> StoreArguments::open() const {
   PLIMSOLL_DCHECK(!path.empty());
+  PLIMSOLL_TRY(configuration.loaded());
+  Options options = configuration.values().options();
+  options.create_if_missing = may_create();
+  options.error_if_exists = options.error_if_exists && creates_;
+  options.background_threads = true;  // no command drives the store itself
   auto db = context(Database::open(path, options), fmt::format("cannot open the store '{}'", path));
   if (!db && db.error().exit == Exit::not_found) {
     db.error().hint =
@@ -74,7 +43,7 @@ Outcome<Database> StoreArguments::open() const {
 }
 
 Outcome<Table> StoreArguments::open_table(Database& db) const {
-  auto opened = context(db.open_table(table, {.create_if_missing = options.create_if_missing}),
+  auto opened = context(db.open_table(table, {.create_if_missing = may_create()}),
                         fmt::format("cannot open the table '{}' of '{}'", table, path));
   if (!opened && opened.error().exit == Exit::not_found)
     opened.error().hint = fmt::format("`plimsoll tables {}` lists the tables", path);
@@ -84,13 +53,14 @@ Outcome<Table> StoreArguments::open_table(Database& db) const {
 TransactionOptions StoreArguments::reading() const {
   TransactionOptions transaction = writing();
   transaction.read_only = true;
+  transaction.isolation = Isolation::snapshot;  // what is printed belongs together
   return transaction;
 }
 
 TransactionOptions StoreArguments::writing() const {
-  TransactionOptions transaction;
-  transaction.durability = durability;
-  transaction.deadline = std::chrono::milliseconds(0);  // none: a person waits, and may interrupt
+  TransactionOptions transaction = configuration.values().transaction_options();
+  const bool is_chosen = configuration.values().origin("transaction_deadline").source != OptionSource::built_in;
+  if (!is_chosen) transaction.deadline = std::chrono::milliseconds(0);  // none: a person waits, and may interrupt
   transaction.label = "plimsoll";
   return transaction;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "configuration.hpp"
 #include "failure.hpp"
 #include "plimsoll/plimsoll.hpp"
 #include "render/bytes.hpp"
@@ -17,25 +18,25 @@ namespace plimsoll::cli {
 // The table that is meant when none is named, in every command and in dumps.
 inline constexpr std::string_view default_table = "default";
 
-// A size option such as 64MiB.
-void add_size_option(CLI::App& command, const std::string& name, std::size_t& target, const std::string& help);
-
 struct StoreArguments {
   std::string path;
   std::string table{default_table};
-  Options options{.create_if_missing = false};
-  Durability durability = Durability::durable;
+  ConfigurationArguments configuration;
 
-  void add_store(CLI::App& command);       // STORE --memory-budget --io-backend
-  void add_table(CLI::App& command);       // --table
-  void add_durability(CLI::App& command);  // --durability
-  void add_creation(CLI::App& command);    // --create, on by default, and --page-size
+  void add_store(CLI::App& command);         // STORE, --config, and what the store is opened with
+  void add_table(CLI::App& command);         // --table
+  void add_transactions(CLI::App& command);  // --durability and others
+  void add_creation(CLI::App& command);      // the command creates what is missing: --create, on by default, --page-size and others
 
+  bool may_create() const;
   Outcome<Database> open() const;
   // not_found names the tables' command; with creation allowed the table is created too.
   Outcome<Table> open_table(Database& db) const;
   TransactionOptions reading() const;
   TransactionOptions writing() const;
+
+ private:
+  bool creates_ = false;
 };
 
 // How keys and values are written on the command line and shown: UTF-8 text, or --hex, or --base64.

@@ -4,7 +4,8 @@ set -euo pipefail
 
 packages=(
   g++ cmake ninja-build make ccache pkg-config                                # building
-  libfmt-dev libcli11-dev nlohmann-json3-dev libxxhash-dev liburing-dev       # libraries
+  libfmt-dev libcli11-dev nlohmann-json3-dev libtomlplusplus-dev              # libraries
+  libxxhash-dev liburing-dev
   libedit-dev                                                                 # the shell's line editor
   libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev jq python3     # tests, micro benchmarks
   db5.3-util lmdb-utils tmux                                                  # tests of the command line

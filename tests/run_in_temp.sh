@@ -4,4 +4,6 @@ set -euo pipefail
 folder=$(mktemp -d "$PWD/tmp.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+export XDG_CONFIG_HOME=$folder/none  # nobody's own configuration
+unset PLIMSOLL_CONFIG
 "$@"

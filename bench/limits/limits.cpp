@@ -8,6 +8,7 @@
 #include "bench/limits/machine_workers.hpp"
 #include "bench/limits/memory_tree.hpp"
 #include "bench/workloads/runner.hpp"
+#include "plimsoll/text.hpp"
 
 namespace plimsoll::bench {
 namespace {

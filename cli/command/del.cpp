@@ -68,7 +68,7 @@ void add_del(Program& program) {
   arguments->range.add(*command);
   arguments->store.add_table(*command);
   arguments->notation.add(*command);
-  arguments->store.add_durability(*command);
+  arguments->store.add_transactions(*command);
   program.runs(*command, [arguments](Output& output) { return run(*arguments, output); });
 }
 

@@ -33,7 +33,7 @@ Outcome<LoadOptions> options_of(const Arguments& arguments) {
       .csv = {.header = arguments.header, .key_columns = arguments.key_columns, .encoding = arguments.notation.encoding()},
       .settings = {.default_table = arguments.store.table,
                    .lines_per_transaction = arguments.partial ? arguments.batch.value_or(lines_per_batch_default) : 0,
-                   .create_tables = arguments.store.options.create_if_missing,
+                   .create_tables = arguments.store.may_create(),
                    .transaction = arguments.store.writing()}};
 }
 
@@ -76,7 +76,7 @@ void add_load(Program& program) {
       ->add_option("--batch", arguments->batch,
                    fmt::format("Lines per commit with --partial (default {})", lines_per_batch_default))
       ->type_name("N");
-  arguments->store.add_durability(*command);
+  arguments->store.add_transactions(*command);
   arguments->store.add_creation(*command);
   command->footer(
       "jsonl: one JSON object a line, at most 16 MiB: {\"key\":\"alice\",\"value\":\"17\"}. \"table\" names another table; a line\n"

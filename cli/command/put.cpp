@@ -91,7 +91,7 @@ void add_put(Program& program) {
       ->excludes(value);
   arguments->store.add_table(*command);
   arguments->notation.add(*command);
-  arguments->store.add_durability(*command);
+  arguments->store.add_transactions(*command);
   arguments->store.add_creation(*command);
   program.runs(*command, [arguments](Output& output) { return run(*arguments, output); });
 }

@@ -80,7 +80,7 @@ void add_shell(Program& program) {
       ->expected(1)
       ->take_all();
   command->add_flag("--bail", arguments->bail, "Stop at the first error, with status 1");
-  arguments->store.add_durability(*command);
+  arguments->store.add_transactions(*command);
   arguments->store.add_creation(*command);
   command->footer(
       "Without -c the statements come from standard input: line by line, or with editing, history and completion on a terminal.\n"

@@ -9,6 +9,7 @@
 
 #include "base/fail.hpp"
 #include "command/commands.hpp"
+#include "plimsoll/text.hpp"
 #include "program.hpp"
 #include "render/bytes.hpp"
 #include "render/quantity.hpp"

@@ -10,6 +10,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "plimsoll/text.hpp"
 #include "render/quantity.hpp"
 #include "values.hpp"
 
@@ -78,9 +79,9 @@ Outcome<void> Shell::run(const Words& words) {
   const auto& all = dot ? dot_commands() : statements();
   const auto found = std::ranges::find(all, std::string_view(name), &Command::name);
   if (found == all.end()) {
-    const auto nearest = std::ranges::min_element(all, {}, [&](const Command& c) { return distance(name, c.name); });
+    const auto nearest = std::ranges::min_element(all, {}, [&](const Command& c) { return edit_distance(name, c.name); });
     std::string hint = "`.help` lists the statements and commands";
-    if (distance(name, nearest->name) <= 2) hint.insert(0, fmt::format("is '{}' meant? ", nearest->name));
+    if (edit_distance(name, nearest->name) <= 2) hint.insert(0, fmt::format("is '{}' meant? ", nearest->name));
     return wrong_usage(fmt::format("unknown {} '{}'", dot ? "command" : "statement", name), std::move(hint));
   }
   PLIMSOLL_ASSIGN(const Given given, sort_out(*found, words));
@@ -194,8 +195,10 @@ TransactionOptions Shell::options(bool writes) const {
   return options;
 }
 
+std::string Shell::isolation_of_statements() const { return store_.configuration.values().text("isolation"); }
+
 Outcome<Table> Shell::table(const std::string& name, bool create) {
-  auto opened = context(db_->open_table(name, {.create_if_missing = create && store_.options.create_if_missing}),
+  auto opened = context(db_->open_table(name, {.create_if_missing = create && store_.may_create()}),
                         fmt::format("cannot open the table '{}'", escape(name)));
   if (!opened && opened.error().exit == Exit::not_found) opened.error().hint = "`.tables` lists the tables";
   return opened;
@@ -283,7 +286,7 @@ Outcome<void> Shell::begin(const Given& given) {
                                                                       {"serializable", Isolation::serializable}};
   const std::string name = given.words.empty() ? fmt::format("{}", begun_ + 1) : given.words.front();
   if (open_.contains(name)) return wrong_usage(fmt::format("transaction '{}' is open already", name), "`.txn NAME` changes to it");
-  const std::string isolation = given.value("--isolation").value_or("snapshot");
+  const std::string isolation = given.value("--isolation").value_or(isolation_of_statements());
   const auto* level = std::ranges::find(levels, std::string_view(isolation), [](const auto& pair) { return pair.first; });
   if (level == std::end(levels)) {
     return wrong_usage(fmt::format("unknown isolation '{}'", isolation),
@@ -462,7 +465,7 @@ Outcome<void> Shell::explain(const Words& words) {
   }
   if (!done) return done;
   out_->line(fmt::format("statement: {}", words[1].text));
-  out_->line(own ? "transaction: of its own, isolation snapshot"
+  out_->line(own ? "transaction: of its own, isolation " + isolation_of_statements()
                  : fmt::format("transaction: {} ({}), isolation {}", current_, id.value, open_.at(current_).isolation));
   out_->line(fmt::format("time: {}", render_duration(time)));
   for (std::size_t i = 0; i < before.size() && i < after.size(); ++i) {

@@ -88,6 +88,7 @@ class Shell {
   // Runs the body in the current transaction, or in one of its own.
   Outcome<void> in_transaction(const Given& given, bool writes, const Body& body);
   TransactionOptions options(bool writes) const;
+  std::string isolation_of_statements() const;  // where none is chosen
   Outcome<Table> table(const std::string& name, bool create);
   Outcome<Open*> current();
   Outcome<Savepoint*> savepoint_named(const std::string& name);

@@ -1,7 +1,6 @@
 #include "shell/words.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "render/bytes.hpp"
 
@@ -94,20 +93,5 @@ class Splitter {
 }  // namespace
 
 std::expected<std::vector<Words>, std::string> split_statements(std::string_view line) { return Splitter(line).split(); }
-
-std::size_t distance(std::string_view from, std::string_view to) {
-  std::vector<std::size_t> row(to.size() + 1);
-  std::iota(row.begin(), row.end(), 0u);
-  for (std::size_t i = 0; i < from.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < to.size(); ++j) {
-      const std::size_t replaced = diagonal + (from[i] == to[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({row[j] + 1, row[j + 1] + 1, replaced});
-    }
-  }
-  return row.back();
-}
 
 }  // namespace plimsoll::cli

@@ -23,7 +23,4 @@ using Words = std::vector<Word>;
 // The statements of a line; none is empty. The error says what cannot be read.
 std::expected<std::vector<Words>, std::string> split_statements(std::string_view line);
 
-// The number of single letters to add, drop or replace to come from one word to the other.
-std::size_t distance(std::string_view from, std::string_view to);
-
 }  // namespace plimsoll::cli

@@ -286,6 +286,13 @@ typedef struct plimsoll_txn_options {
   const char* label;           // shown in transaction lists, cut at 31 bytes; NUL-terminated; NULL: none
 } plimsoll_txn_options;
 
+// Options from a TOML file (docs/configuration.md) into `options`, whose `size` is set, and what it says of transactions into
+// `transactions`, which may be NULL. What the file does not name has its default; on_event and event_context are NULL. After an
+// error both are as they were. Errors: invalid_argument (names file, line, option, value and range), not_found, io_error.
+// Thread-safe.
+PLIMSOLL_API plimsoll_status plimsoll_read_options(const char* path, plimsoll_options* options, plimsoll_txn_options* transactions,
+                                                   plimsoll_error* error);
+
 // Begins a transaction. `options` may be NULL. Errors: too_many_transactions, memory_budget_exceeded, snapshot_too_old (as_of),
 // invalid_argument. Thread-safe.
 PLIMSOLL_API plimsoll_status plimsoll_begin(plimsoll_db* db, const plimsoll_txn_options* options, plimsoll_txn** txn,

@@ -20,6 +20,7 @@ struct StoreIdentity {
   bool is_store = false;  // false: `description` says what it looks like instead
   std::uint32_t format_version = 0;
   std::uint32_t page_size = 0;
+  std::uint64_t log_segment_bytes = 0;
   std::uint64_t salt = 0;            // drawn at creation; part of every checksum
   bool clean = false;                // closed in order; false: the next open recovers
   std::uint64_t checkpoint_lsn = 0;  // recovery begins there

@@ -1,5 +1,7 @@
 #include "capi/options.hpp"
 
+#include <algorithm>
+
 #include "capi/call.hpp"
 #include "capi/sized.hpp"
 
@@ -20,6 +22,13 @@ Result<T> choose(const T (&choices)[n], std::int32_t number, const char* what) {
     return fail(ErrorCode::invalid_argument, "{} is {}: 0 .. {} are allowed", what, number, n - 1);
   return choices[number];
 }
+
+template <class T, std::size_t n>
+std::int32_t number_of(const T (&choices)[n], T choice) {
+  return static_cast<std::int32_t>(std::find(choices, choices + n, choice) - choices);
+}
+
+std::int64_t from_duration(milliseconds time) { return time.count() == 0 ? PLIMSOLL_NO_DEADLINE : time.count(); }
 
 template <class To>
 void set_unless_zero(To& to, std::uint64_t given) {
@@ -88,6 +97,37 @@ Result<TransactionOptions> to_options(const plimsoll_txn_options* given) {
   to.memory_bytes_max = from.memory_bytes_max;
   to.written_bytes_max = from.written_bytes_max;
   if (from.label != nullptr) to.label = from.label;
+  return to;
+}
+
+plimsoll_options from_options(const Options& options) {
+  plimsoll_options to{};
+  to.memory_budget = options.memory_budget;
+  to.page_size = options.page_size;
+  const auto set_flag = [&](bool is_set, std::uint64_t flag) { to.flags |= is_set ? flag : 0; };
+  set_flag(!options.create_if_missing, PLIMSOLL_OPEN_EXISTING);
+  set_flag(options.error_if_exists, PLIMSOLL_OPEN_NEW);
+  set_flag(options.follow_container_limit, PLIMSOLL_FOLLOW_CONTAINER_LIMIT);
+  set_flag(!options.background_threads, PLIMSOLL_NO_BACKGROUND_THREADS);
+  set_flag(!options.control_socket, PLIMSOLL_NO_CONTROL_SOCKET);
+  to.io_backend = number_of(backends, options.io_backend);
+  to.max_transactions = options.max_transactions;
+  to.log_bytes_max = options.log_bytes_max;
+  to.log_segment_bytes = options.log_segment_bytes;
+  to.log_ring_bytes = options.log_ring_bytes;
+  to.transaction_deadline_ms = from_duration(options.transaction_deadline);
+  to.lock_deadline_ms = from_duration(options.lock_deadline);
+  to.memory_deadline_ms = from_duration(options.memory_deadline);
+  to.retention_ms = options.retention.count();
+  return to;
+}
+
+plimsoll_txn_options from_options(const TransactionOptions& options) {
+  plimsoll_txn_options to{};
+  to.isolation = number_of(isolations, options.isolation);
+  to.durability = number_of(durabilities, options.durability);
+  to.memory_bytes_max = options.memory_bytes_max;
+  to.written_bytes_max = options.written_bytes_max;
   return to;
 }
 

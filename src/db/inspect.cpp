@@ -63,6 +63,7 @@ Result<StoreIdentity> identify(std::string_view path) {
   what.is_store = true;
   what.format_version = storage::format_version;
   what.page_size = super->page_bytes;
+  what.log_segment_bytes = super->segment_bytes;
   what.salt = super->salt;
   what.clean = super->clean;
   what.checkpoint_lsn = super->checkpoint_lsn;

@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "base/duration.hpp"
 #include "base/fail.hpp"
+#include "config/table.hpp"
 #include "db/store.hpp"
 #include "io/memory_file_system.hpp"
 #include "recovery/redo.hpp"
@@ -17,8 +18,10 @@ namespace plimsoll::db {
 
 namespace {
 
+static_assert(config::page_size_least == storage::page_bytes_min && config::page_size_most == storage::page_bytes_max);
+static_assert(config::memory_budget_least == memory::MemoryBudget::least_bytes);
+
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
-constexpr std::uint64_t budget_most = std::uint64_t{1} << 40;  // the pool's tables are made for all of it at open
 constexpr std::size_t frames_least = 256;
 constexpr std::string_view files_at_creation[] = {storage::data_name, storage::doublewrite_name, storage::lock_name,
                                                   storage::log_directory_name, "superblock.new"};
@@ -46,16 +49,6 @@ Options completed(Options options, bool in_memory_only) {
     options.log_bytes_max = std::max(options.log_bytes_max, 4 * options.log_segment_bytes);
   }
   return options;
-}
-
-Result<void> in_range(const char* option, std::uint64_t value, std::uint64_t least, std::uint64_t most) {
-  if (value >= least && value <= most) return {};
-  return fail(ErrorCode::invalid_argument, "option {}: {} is outside {} .. {}", option, value, least, most);
-}
-
-Result<void> not_negative(const char* option, std::chrono::milliseconds time) {
-  if (time.count() >= 0) return {};
-  return fail(ErrorCode::invalid_argument, "option {}: {} ms; 0 or more is allowed", option, time.count());
 }
 
 }  // namespace
@@ -88,24 +81,11 @@ Result<void> Store::usable() const {
   return {};
 }
 
+// A budget that is too small is told the least that works, which the table of options does not know.
 Result<void> Store::check_options() const {
-  PLIMSOLL_TRY(not_negative("transaction_deadline", options_.transaction_deadline));
-  PLIMSOLL_TRY(not_negative("lock_deadline", options_.lock_deadline));
-  PLIMSOLL_TRY(not_negative("memory_deadline", options_.memory_deadline));
-  PLIMSOLL_TRY(not_negative("retention", options_.retention));
-  PLIMSOLL_TRY(in_range("page_size", options_.page_size, storage::page_bytes_min, storage::page_bytes_max));
-  if (!std::has_single_bit(options_.page_size))
-    return fail(ErrorCode::invalid_argument, "option page_size: {} is not a power of two", options_.page_size);
-  PLIMSOLL_TRY(in_range("max_transactions", options_.max_transactions, 1, 131'072));
-  PLIMSOLL_TRY(in_range("log_segment_bytes", options_.log_segment_bytes, 64u << 10, std::uint64_t{1} << 30));
-  if (!std::has_single_bit(options_.log_segment_bytes))
-    return fail(ErrorCode::invalid_argument, "option log_segment_bytes: {} is not a power of two", options_.log_segment_bytes);
-  PLIMSOLL_TRY(in_range("log_bytes_max", options_.log_bytes_max, 4 * options_.log_segment_bytes, std::uint64_t{1} << 42));
-  if (options_.log_ring_bytes != 0) {
-    PLIMSOLL_TRY(in_range("log_ring_bytes", options_.log_ring_bytes, 256u << 10, std::uint64_t{1} << 30));
-    if (!std::has_single_bit(options_.log_ring_bytes))
-      return fail(ErrorCode::invalid_argument, "option log_ring_bytes: {} is not a power of two", options_.log_ring_bytes);
-  }
+  Options others = options_;
+  others.memory_budget = std::max<std::size_t>(others.memory_budget, config::memory_budget_least);
+  PLIMSOLL_TRY(config::check(others));
   return check_least_budget();
 }
 
@@ -122,7 +102,7 @@ Result<void> Store::check_least_budget() const {
         std::max<std::uint64_t>(least, fixed + floors_and_reserve + 2 * ring_bytes(with_least) + frames_least * options_.page_size);
   }
   if (home_ == Home::memory) least = std::max<std::uint64_t>(least, pool_share_in_memory * frames_least * options_.page_size);
-  if (options_.memory_budget >= least) return in_range("memory_budget", options_.memory_budget, least, budget_most);
+  if (options_.memory_budget >= least) return {};
   return fail(ErrorCode::memory_budget_exceeded, "option memory_budget: {} bytes; the least that works with these options is {}",
               options_.memory_budget, least);
 }

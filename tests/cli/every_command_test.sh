@@ -59,6 +59,7 @@ works txn list s
 works txn waits s
 works check s
 works identify s
+works config show s
 works page s 1
 works log dump s
 works del s --from b --to c

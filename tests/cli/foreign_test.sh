@@ -56,12 +56,12 @@ run 0 put s "${long:1}" v
 run 3 get s "$long"
 run 2 put s k v --table "${long:0:256}"
 failed_with '255'
-run 1 get s k --memory-budget 1MiB
+run 1 get s k --memory-budget 16MiB --max-transactions 131072
 failed_with 'memory_budget'
 least=$(grep -o '[0-9]\{8,\}' err | sort -n | tail -n 1)
-run 1 get s k --memory-budget $((least - 1))
+run 1 get s k --memory-budget $((least - 1)) --max-transactions 131072
 failed_with "$least"
-run 0 get s k --memory-budget "$least"
+run 0 get s k --memory-budget "$least" --max-transactions 131072
 out_is v
 run 2 get s k --memory-budget 9000000GiB
 failed_with 'memory_budget'

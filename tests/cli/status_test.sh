@@ -44,8 +44,10 @@ for words in 'get s k' 'scan s' 'count s' 'dump s' 'del s k'; do
   run 3 $words --table missing
   failed_with "'missing'"
 done
-run 1 get s k --memory-budget 1MiB
-failed_with 'memory'
+run 2 get s k --memory-budget 1MiB
+failed_with '1MiB is outside 16MiB .. 1TiB'
+run 1 get s k --memory-budget 16MiB --max-transactions 131072
+failed_with 'the least that works'
 for backend in auto plain; do
   run 0 get s k --io-backend "$backend"
   out_is v
