@@ -72,7 +72,7 @@ std::expected<std::vector<TomlValue>, TomlError> parse_toml(std::string_view tex
   }
   std::vector<TomlValue> values;
   for (const auto& [key, node] : parsed.table()) values.push_back(to_value(key, node));
-  std::ranges::stable_sort(values, {}, &TomlValue::line);
+  std::ranges::sort(values, {}, &TomlValue::line);  // no line holds two
   return values;
 }
 
