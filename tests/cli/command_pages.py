@@ -28,7 +28,7 @@ class Help:
                 part = line
             elif (word := re.match(r"  (\S+)", line)) is None:
                 continue
-            elif part == "Options:":
+            elif part in ("Options:", "Options of the store:"):
                 self.options |= {re.sub(r"\{.*", "", name) for name in word[1].split(",")}
             elif part == "Positionals:":
                 self.arguments.append(word[1])

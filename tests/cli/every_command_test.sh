@@ -60,6 +60,8 @@ works txn waits s
 works check s
 works identify s
 works config show s
+echo 'memory_budget = "64MiB"' >options.toml
+works config check options.toml
 works page s 1
 works log dump s
 works del s --from b --to c
