@@ -21,7 +21,7 @@ asked_fish() {
 asked_zsh() { zsh -f "$here/completion.zsh" "plimsoll $*" | sort -u; }
 here=$(dirname "$0")
 
-options_of() { { listed Options "$1" | sed 's/{.*//' | tr ',' '\n'; echo --json; } | sort -u; }
+options_of() { { listed Options "$1"; listed 'Options of the store' "$1"; echo --json; } | sed 's/{.*//' | tr ',' '\n' | sort -u; }
 commands_of() { listed Subcommands "$1" | sort; }
 
 # is SHELL EXPECTED WORD...: exactly these.
