@@ -114,7 +114,7 @@ void print(const Table& table, const std::vector<std::string>& allocators) {
       if (name != plimsoll_name && name != resource_name) best = std::min(best, one->second);
     }
     const auto ours = figures.find(plimsoll_name);
-    if (ours != figures.end()) std::printf("%14.2f", ours->second / best);
+    if (ours != figures.end() && best < std::numeric_limits<double>::infinity()) std::printf("%14.2f", ours->second / best);
     std::printf("\n");
   }
 }
@@ -201,7 +201,7 @@ int run(int argc, char** argv) {
     std::optional<Contexts> contexts(plimsoll);
     Monotonic monotonic;
     all.add_arenas(plimsoll_name, *contexts);
-    all.add_arenas("pmr_unsync", monotonic);
+    all.add_arenas(names.emplace_back("pmr_monotonic"), monotonic);
     all.add_trees(plimsoll_name, plimsoll);
     all.add_all("glibc", glibc, true);
     if (jemalloc.found()) all.add_all(names.emplace_back("jemalloc"), jemalloc, true);

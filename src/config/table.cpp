@@ -31,21 +31,14 @@ constexpr OptionChoice isolations[] = {{"read_committed", static_cast<std::uint6
 constexpr OptionChoice durabilities[] = {{"durable", static_cast<std::uint64_t>(Durability::durable)},
                                          {"relaxed", static_cast<std::uint64_t>(Durability::relaxed)}};
 
-template <class T>
-const Options& part(const Settings& settings, T Options::*) {
-  return settings.options;
-}
-template <class T>
-Options& part(Settings& settings, T Options::*) {
-  return settings.options;
-}
-template <class T>
-const TransactionOptions& part(const Settings& settings, T TransactionOptions::*) {
-  return settings.transaction;
-}
-template <class T>
-TransactionOptions& part(Settings& settings, T TransactionOptions::*) {
-  return settings.transaction;
+// The struct that has the field.
+template <class AnySettings, class Struct, class T>
+auto& part(AnySettings& settings, T Struct::*) {
+  if constexpr (std::is_same_v<Struct, Options>) {
+    return settings.options;
+  } else {
+    return settings.transaction;
+  }
 }
 
 template <auto field>
