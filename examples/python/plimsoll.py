@@ -17,7 +17,7 @@ class CError(ctypes.Structure):
 
 
 class CTable(ctypes.Structure):
-    _fields_ = [("store", c_uint64), ("tree", c_uint64)]
+    _fields_ = [("store", c_uint64), ("tree", c_uint64), ("opened", c_uint64)]
 
 
 class CBytes(ctypes.Structure):

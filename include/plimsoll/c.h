@@ -104,7 +104,8 @@ typedef struct plimsoll_writer plimsoll_writer;  // writes a value in pieces; pl
 // Names a table of one store. A plain value that holds nothing open; it may be copied and kept for as long as the table exists.
 typedef struct plimsoll_table {
   uint64_t store;
-  uint64_t tree;
+  uint64_t tree;    // may be another table's after this one was dropped
+  uint64_t opened;  // tells handles of the two apart
 } plimsoll_table;
 
 // A byte string that somebody else owns.
@@ -231,14 +232,17 @@ typedef struct plimsoll_verify_report {
   uint64_t records;
   uint64_t tables;
   uint64_t free_pages;
-  uint64_t problems;  // 0: the store is sound
+  uint64_t problems;        // 0: the store is sound
+  uint64_t chains;          // records with older versions, which were read by a snapshot
+  uint64_t space_compared;  // 0: pages were freed meanwhile, so that pages in use could not be compared with what refers to them
 } plimsoll_verify_report;
 
 // Answers 0 to go on; anything else ends the walk, which then is a success. This holds for all callbacks that answer int.
 typedef int (*plimsoll_each_problem)(void* context, const plimsoll_problem* problem);
 
 // Reads the whole store and checks it. `report`, whose `size` is set, gets the figures; `each` (may be NULL) is called for every
-// problem, in this thread. A damaged store is a success with problems. Exact only while nobody writes. Thread-safe.
+// problem, in this thread. A damaged store is a success with problems. Transactions go on meanwhile; their older versions are
+// collected when it is over, and tables cannot be dropped. Thread-safe.
 PLIMSOLL_API plimsoll_status plimsoll_verify(plimsoll_db* db, plimsoll_verify_report* report, plimsoll_each_problem each,
                                              void* context, plimsoll_error* error);
 

@@ -78,6 +78,8 @@ class Database {
   void set_pressure_level(PressureLevel level);
   PressureLevel pressure_level() const;
 
+  // Reads the whole store: structure, order, checksums, large values, older versions, free space. Damage is no error, but a problem
+  // of the report. Transactions go on meanwhile; their older versions are collected when it is over, and tables cannot be dropped.
   Result<VerifyReport> verify();
   RecoveryReport recovery_report() const;
   Statistics statistics() const;

@@ -122,6 +122,8 @@ struct VerifyReport {
   std::uint64_t records = 0;
   std::uint64_t tables = 0;
   std::uint64_t free_pages = 0;
+  std::uint64_t chains = 0;             // records with older versions, which were read by a snapshot; 0 without a slot for it
+  bool space_compared = false;          // false: pages were freed meanwhile, so that pages in use could not be compared
   std::vector<VerifyProblem> problems;  // empty: the store is sound
 };
 

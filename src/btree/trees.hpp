@@ -65,7 +65,7 @@ class Trees {
 
   // Structural check: order, fences, levels, prefixes, heads, page kinds and checksums, reachable pages. Reports through
   // `problem(page, what)`; visits `page(number)` for each page and `record(key, record view)` for each record (either may be
-  // empty). Exact only without writers.
+  // empty). Writers may go on; nobody may merge or free nodes.
   Result<TreeCounts> check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
                            const std::function<void(std::uint32_t)>& page,
                            const std::function<void(Bytes, const RecordView&)>& record);

@@ -82,10 +82,12 @@ Result<Range> to_range(const plimsoll_range* range) {
 Result<Table> to_table(plimsoll_table table) {
   if (table.tree > std::numeric_limits<std::uint32_t>::max())
     return fail(ErrorCode::invalid_argument, "table.tree is {}: no table has this number", table.tree);
-  return Table(TreeId{static_cast<std::uint32_t>(table.tree)}, table.store);
+  if (table.opened > std::numeric_limits<std::uint32_t>::max())
+    return fail(ErrorCode::invalid_argument, "table.opened is {}: no handle has this number", table.opened);
+  return Table(TreeId{static_cast<std::uint32_t>(table.tree)}, table.store, static_cast<std::uint32_t>(table.opened));
 }
 
-plimsoll_table from_table(Table table) { return {table.store(), table.tree().value}; }
+plimsoll_table from_table(Table table) { return {table.store(), table.tree().value, table.opened()}; }
 
 Result<void> check_flags(std::uint64_t flags, std::uint64_t known, const char* what) {
   if ((flags & ~known) == 0) return {};

@@ -18,10 +18,10 @@ PLIMSOLL_LAYOUT(plimsoll_options, 112, event_context);
 PLIMSOLL_LAYOUT(plimsoll_info, 48, log_start_lsn);
 PLIMSOLL_LAYOUT(plimsoll_recovery, 64, seconds);
 PLIMSOLL_LAYOUT(plimsoll_problem, 40, what);
-PLIMSOLL_LAYOUT(plimsoll_verify_report, 48, problems);
+PLIMSOLL_LAYOUT(plimsoll_verify_report, 64, space_compared);
 PLIMSOLL_LAYOUT(plimsoll_txn_options, 72, label);
 PLIMSOLL_LAYOUT(plimsoll_txn_info, 80, prepared);
 PLIMSOLL_LAYOUT(plimsoll_account, 64, is_leaf);
 PLIMSOLL_LAYOUT(plimsoll_log_entry, 88, out_of_line);
 
-static_assert(sizeof(plimsoll_table) == 16 && sizeof(plimsoll_bytes) == 16 && sizeof(plimsoll_range) == 32);
+static_assert(sizeof(plimsoll_table) == 24 && sizeof(plimsoll_bytes) == 16 && sizeof(plimsoll_range) == 32);

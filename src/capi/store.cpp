@@ -111,6 +111,8 @@ plimsoll_status plimsoll_verify(plimsoll_db* db, plimsoll_verify_report* report,
     all.tables = found.tables;
     all.free_pages = found.free_pages;
     all.problems = found.problems.size();
+    all.chains = found.chains;
+    all.space_compared = found.space_compared ? 1 : 0;
     write_sized(report, all);
     if (each == nullptr) return {};
     for (const VerifyProblem& problem : found.problems) {

@@ -105,41 +105,39 @@ Result<void> Catalogue::drop(Bytes name) {
   PLIMSOLL_ASSIGN(const TreeId tree, find_to_change(name));
   memory::Context context(engine_.contexts, "drop");
   PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));  // before anything has happened
+  PLIMSOLL_TRY(dropped_.note(tree));
   const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
-  const Bytes value{reinterpret_cast<const char*>(&tree.value), sizeof tree.value};
-  const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
-  {
-    MutexLock dropping(dropped_mutex_);
-    dropped_.insert(tree.value);
-  }
-  engine_.drops.fetch_add(1);
   // The marker first, then the name: after a crash in between the table is dropped at the next open, and the drop was under way.
-  for (const bool adding : {true, false}) {
-    std::array<char, payload_bytes> payload;
-    PLIMSOLL_ASSIGN(log::Credit credit,
-                    engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
-    const Bytes key = adding ? Bytes(marker) : name;
-    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
-                    engine_.trees.latch_with_room(catalogue, key, value.size(), log::Log::Priority::normal, deadline));
-    btree::StructureChange change(engine_.log, credit, payload);
-    change.begin(leaf.page());
-    if (adding) {
-      leaf.put(key, {stamp_of_entries, 0, 0, value});
-      change.add(leaf.page(), log::Action::leaf_put, leaf_put_data(key, value));
-    } else {
-      leaf.erase();
-      change.add(leaf.page(), log::Action::leaf_erase, key);
-    }
-    const auto span = change.finish();
-    leaf.unlatch();
-    PLIMSOLL_TRY(engine_.log.flush_to(span.end));
+  const Result<Lsn> marked = change_entry(marker, tree);
+  if (!marked) {
+    dropped_.take_back(tree);
+    return std::unexpected(marked.error());
   }
-  return empty_dropped(tree, buffer);
+  PLIMSOLL_TRY(engine_.log.flush_to(*marked));
+  PLIMSOLL_ASSIGN(const Lsn unnamed, change_entry(name, std::nullopt));
+  PLIMSOLL_TRY(engine_.log.flush_to(unnamed));
+  return free_dropped(marker, tree, buffer);
 }
 
-bool Catalogue::is_dropped(TreeId tree) {
-  MutexLock lock(dropped_mutex_);
-  return dropped_.contains(tree.value);
+// Adds the entry, or (no tree) erases it. After an error nothing has changed.
+Result<Lsn> Catalogue::change_entry(Bytes name, std::optional<TreeId> tree) {
+  std::array<char, payload_bytes> payload;
+  const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
+  const std::uint32_t root = tree ? tree->value : 0;
+  const Bytes value{reinterpret_cast<const char*>(&root), sizeof root};
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
+                  engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, deadline));
+  btree::StructureChange change(engine_.log, credit, payload);
+  change.begin(leaf.page());
+  if (tree) {
+    leaf.put(name, {stamp_of_entries, 0, 0, value});
+    change.add(leaf.page(), log::Action::leaf_put, leaf_put_data(name, value));
+  } else {
+    leaf.erase();
+    change.add(leaf.page(), log::Action::leaf_erase, name);
+  }
+  return change.finish().end;
 }
 
 Result<char*> Catalogue::page_buffer(memory::Context& context) const {
@@ -148,17 +146,18 @@ Result<char*> Catalogue::page_buffer(memory::Context& context) const {
   return buffer;
 }
 
-// Everything but the root.
-Result<void> Catalogue::empty_dropped(TreeId tree, char* buffer) {
+Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree, char* buffer) {
   PLIMSOLL_TRY(engine_.collector.forget(tree));
   PLIMSOLL_TRY(free_large_values(tree, buffer));
-  return engine_.trees.free_pages(tree);
+  PLIMSOLL_TRY(engine_.trees.free_pages(tree));
+  for (;;) {
+    PLIMSOLL_ASSIGN(const bool freed, free_root(marker, tree));
+    if (freed) return {};
+  }
 }
 
-Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
-  memory::Context context(engine_.contexts, "drop");
-  PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
-  PLIMSOLL_TRY(empty_dropped(tree, buffer));
+// The root, an empty leaf by now, goes together with the marker. False: it was evicted meanwhile.
+Result<bool> Catalogue::free_root(Bytes marker, TreeId tree) {
   PLIMSOLL_ASSIGN(const storage::Reservation map_of_root, engine_.space.prepare_free(tree.value));
   std::array<char, payload_bytes> payload;
   PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
@@ -167,7 +166,7 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, marker));
   PLIMSOLL_CHECK(leaf.found());
   storage::ExclusivePage root = engine_.pool.latch_resident(storage::data_page(tree.value));
-  if (!root) return fail(ErrorCode::busy, "the root of the dropped table was evicted; the next open goes on");
+  if (!root) return false;
   storage::ExclusivePage map = engine_.space.latch_map(map_of_root);
   btree::StructureChange change(engine_.log, credit, payload);
   change.begin(leaf.page());
@@ -180,7 +179,7 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree) {
   leaf.unlatch();
   engine_.space.note_freed(tree.value, end);
   map.unlatch();
-  return {};
+  return true;
 }
 
 // Record by record, before the pages go: an interrupted drop goes on where it stopped.
@@ -239,20 +238,15 @@ Result<bool> Catalogue::free_large_value(TreeId tree, Bytes key) {
 
 Result<void> Catalogue::finish_drops() {
   PLIMSOLL_ASSIGN(const std::vector<TableInfo> all, list(true));
+  memory::Context context(engine_.contexts, "drop");
+  PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
   for (const TableInfo& table : all) {
     if (table.name.empty() || table.name[0] != 0) continue;
     for (const TableInfo& other : all) {  // a crash between marker and name
       if (other.tree != table.tree || other.name == table.name) continue;
-      std::array<char, payload_bytes> payload;
-      PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, 0));
-      PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, other.name));
-      btree::StructureChange change(engine_.log, credit, payload);
-      change.begin(leaf.page());
-      leaf.erase();
-      change.add(leaf.page(), log::Action::leaf_erase, other.name);
-      change.finish();
+      PLIMSOLL_TRY(change_entry(other.name, std::nullopt));
     }
-    PLIMSOLL_TRY(free_dropped(table.name, table.tree));
+    PLIMSOLL_TRY(free_dropped(table.name, table.tree, buffer));
   }
   return {};
 }

@@ -69,6 +69,7 @@ Result<void> Database::close() {
 
 Result<Table> Database::open_table(std::string_view name, const TableOptions& options) {
   PLIMSOLL_OPEN();
+  const std::uint32_t opened = store_->engine().drops.load(std::memory_order_seq_cst);
   auto found = store_->catalogue().find(name);
   if (!found && found.error().code() == ErrorCode::not_found && options.create_if_missing) {
     found = store_->catalogue().create(name);
@@ -76,13 +77,13 @@ Result<Table> Database::open_table(std::string_view name, const TableOptions& op
       found = store_->catalogue().find(name);  // another thread was first
   }
   if (!found) return std::unexpected(found.error());
-  return Table(*found, store_->salt());
+  // A drop meanwhile: of this name, perhaps, and made again with the same root.
+  if (opened != store_->engine().drops.load(std::memory_order_seq_cst)) return open_table(name, options);
+  return Table(*found, store_->salt(), opened);
 }
 
 Result<void> Database::drop_table(std::string_view name) {
   PLIMSOLL_OPEN();
-  if (store_->registry().active() != 0)
-    return fail(ErrorCode::busy, "table \"{}\" cannot be dropped while transactions run ({})", name, store_->registry().active());
   return store_->catalogue().drop(name);
 }
 
@@ -95,7 +96,9 @@ Result<std::string> Database::table_name(Table table) {
   PLIMSOLL_OPEN();
   PLIMSOLL_ASSIGN(const auto all, store_->catalogue().list(false));
   for (const TableInfo& one : all)
-    if (one.tree == table.tree() && table.store() == store_->salt()) return one.name;
+    if (one.tree == table.tree() && table.store() == store_->salt() &&
+        !store_->catalogue().is_dropped(one.tree, table.opened()))
+      return one.name;
   return fail(ErrorCode::not_found, "no such table in this store");
 }
 

@@ -41,7 +41,6 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> usable() const;  // not after fork
   Result<void> checkpoint();
   Result<VerifyReport> verify();
-  Result<void> read_through(const txn::LargeValue& value, memory::Context& session);
   Statistics statistics() const;
   void reset_statistics();  // counters, and the peaks of the accounts
   bool run_background();

@@ -37,8 +37,9 @@ class Operation {
   TransactionImpl& operator*() const { return *impl_; }
   Result<TreeId> tree(const Table& table) const {
     if (table.store() != impl_->engine().salt) return fail(ErrorCode::invalid_argument, "the table handle is of another store");
-    if (impl_->engine().drops.load(std::memory_order_relaxed) != 0 && impl_->engine().is_dropped(table.tree())) [[unlikely]]
-      return fail(ErrorCode::not_found, "the table has been dropped");
+    if (impl_->engine().drops.load(std::memory_order_seq_cst) != table.opened() &&
+        impl_->engine().is_dropped(table.tree(), table.opened())) [[unlikely]]
+      return fail(ErrorCode::not_found, "the table has been dropped, or the handle is too old to tell: open it again");
     return table.tree();
   }
 

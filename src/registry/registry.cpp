@@ -60,7 +60,7 @@ Result<SlotIndex> Registry::acquire(std::uint64_t deadline_ns, Bytes label) {
     const std::uint64_t sequence = slot.sequence;
     std::atomic_ref(slot.sequence).store(sequence + 1, std::memory_order_relaxed);
     slot.id.store(make_id(sequence, index).value, std::memory_order_release);
-    active_.fetch_add(1, std::memory_order_relaxed);
+    active_.fetch_add(1, std::memory_order_seq_cst);
     return index;
   }
   return fail(ErrorCode::too_many_transactions, "all {} transaction slots are taken (max_transactions)", count_);

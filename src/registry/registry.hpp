@@ -93,7 +93,8 @@ class Registry {
   std::vector<WaitEdge> wait_graph() const;
   std::vector<TransactionInfo> list() const;
 
-  std::uint64_t active() const { return active_.load(std::memory_order_relaxed); }
+  // A transaction that is not counted yet comes to look at anything only after this call.
+  std::uint64_t active() const { return active_.load(std::memory_order_seq_cst); }
 
  private:
   Registry(Metrics& metrics, HybridClock& clock, TimeSource& time) : metrics_(metrics), clock_(clock), time_(time) {}

@@ -46,8 +46,9 @@ struct Engine {
   AsyncCommits* async_commits = nullptr;            // set by the transaction manager
   std::function<std::string(TreeId)> table_name{};  // for messages; empty: not an open table
   ForkGuard fork_guard{};
-  std::function<bool(TreeId)> is_dropped{};  // asked only when tables were dropped since the store was opened
-  std::atomic<std::uint32_t> drops{0};
+  std::atomic<std::uint32_t> drops{0};  // of tables, begun since the store was opened
+  // Whether the tree was dropped since a handle of it was made, after `opened` drops; asked only if there were others since.
+  std::function<bool(TreeId, std::uint32_t opened)> is_dropped{};
   std::atomic<std::uint64_t> stale_handles{0};  // of ended transactions: what they look at must stay while there are any
   std::atomic<bool> data_unsynced{false};       // large values were written since the last sync of the data file
 };

@@ -126,6 +126,52 @@ TEST_F(Tables, ADroppedTablesHandleIsAnErrorEvenWhenItsPageIsUsedAgain) {
   EXPECT_CODE(db().table_name(where), not_found);
 }
 
+TEST_F(Tables, MakingAndDroppingTablesWithoutEndTakesNoSpace) {
+  constexpr int rounds = 6'000;  // more than the dropped roots that are remembered
+  const Table kept = table("kept");
+  put(kept, "k", "v");
+  const Table first = table("coming and going");
+  ASSERT_OK(db().drop_table("coming and going"));
+  const std::uint64_t pages = gauge("data_file_pages");
+  bool used_again = false;
+  for (int round = 0; round < rounds; ++round) {
+    const Table one = table("coming and going");
+    used_again |= one.tree() == first.tree();
+    if (round % 500 == 0) {
+      put(one, "mine", "v");
+      auto tx = begin();
+      EXPECT_CODE(tx.get(first, "mine"), not_found);
+      EXPECT_CODE(tx.put(first, "stray", "v"), not_found);
+      EXPECT_OK(tx.abort());
+      EXPECT_EQ(now(one, "stray"), std::nullopt);
+      EXPECT_EQ(now(kept, "k"), "v");
+    }
+    ASSERT_OK(db().drop_table("coming and going"));
+  }
+  EXPECT_TRUE(used_again);
+  EXPECT_LE(gauge("data_file_pages"), pages + 64);
+}
+
+TEST_F(Tables, WhenTooManyTablesWereDroppedToTellOldHandlesAreRefused) {
+  constexpr int dropped_max = 3'072;  // distinct roots that a store remembers
+  auto opened = Database::open_in_memory({.memory_budget = 128_MiB});
+  ASSERT_OK(opened);
+  const auto make = [&](int i) { return opened->open_table("table " + std::to_string(i), {.create_if_missing = true}); };
+  const auto kept = opened->open_table("kept", {.create_if_missing = true});
+  ASSERT_OK(kept);
+  const auto reach = [&](Table where) {
+    return opened->transact({}, [&](Transaction& tx) { return tx.put(where, "k", "v"); });
+  };
+  for (int i = 0; i <= dropped_max; ++i) ASSERT_OK(make(i));
+  for (int i = 0; i < dropped_max; ++i) ASSERT_OK(opened->drop_table("table " + std::to_string(i)));
+  EXPECT_OK(reach(*kept));
+  ASSERT_OK(opened->drop_table("table " + std::to_string(dropped_max)));
+  EXPECT_CODE(reach(*kept), not_found);
+  const auto again = opened->open_table("kept");
+  ASSERT_OK(again);
+  EXPECT_OK(reach(*again));
+}
+
 TEST_F(Tables, ThreadsCreateTheSameTableOnce) {
   open();
   std::vector<std::thread> threads;
