@@ -66,9 +66,7 @@ void Store::tell_of_damage() {
 }
 
 void Store::tell_of_pressure() {
-  memory::PressureManager& pressure = budget_->pressure();
-  pressure.tick();
-  pressure_told_ = pressure.events_since(pressure_told_, [&](const PressureEvent& event) {
+  pressure_told_ = budget_->pressure().events_since(pressure_told_, [&](const PressureEvent& event) {
     events_->add(EventKind::pressure, "{}: {} {}, {} of {} bytes needed, {} freed", name(event.level), event.what, event.why,
                  event.needed_bytes, budget_->limit(), event.freed_bytes);
   });
@@ -98,6 +96,7 @@ void Store::watch_system() {
 }
 
 bool Store::keep_house() {
+  budget_->pressure().tick();  // out of the scope, in which only those rungs are taken that need nobody
   const memory::ReserveScope background;
   tell_of_damage();
   watch_system();

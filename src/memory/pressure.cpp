@@ -233,18 +233,24 @@ std::size_t PressureManager::call(Rung rung, Reclaimer& reclaimer, std::size_t b
     count.in_vain.fetch_add(1, std::memory_order_relaxed);
     count.rests_until_ns.store(begun + busy + rest_ns[static_cast<std::size_t>(rung)], std::memory_order_relaxed);
   }
-  std::uint64_t told = count.told_ns.load(std::memory_order_relaxed);
-  if (told != 0 && begun - told < told_again_ns) return answer;
-  if (!count.told_ns.compare_exchange_strong(told, begun)) return answer;
-  const MutexLock lock(mutex_);
-  add_event({.level = level(),
-             .what = name(rung),
-             .why = answer == 0 ? reclaimer.obstacle() : std::string_view("under way"),
-             .needed_bytes = needed_now(),
-             .asked_bytes = bytes,
-             .freed_bytes = reclaimer.only_starts() ? 0 : answer,
-             .busy_ns = busy});
+  tell(rung, begun,
+       {.what = name(rung),
+        .why = answer == 0 ? reclaimer.obstacle() : std::string_view("under way"),
+        .asked_bytes = bytes,
+        .freed_bytes = reclaimer.only_starts() ? 0 : answer,
+        .busy_ns = busy});
   return answer;
+}
+
+// Why a rung does not help, or not yet.
+void PressureManager::tell(Rung rung, std::uint64_t now, PressureEvent event) {
+  std::uint64_t told = counts(rung).told_ns.load(std::memory_order_relaxed);
+  if (told != 0 && now - told < told_again_ns) return;
+  if (!counts(rung).told_ns.compare_exchange_strong(told, now)) return;
+  const MutexLock lock(mutex_);
+  event.level = level();
+  event.needed_bytes = needed_now();
+  add_event(event);
 }
 
 // True: the attempt has succeeded (without one: never). `expected` grows by what was freed, or will be.
@@ -355,13 +361,13 @@ bool PressureManager::wait_for_room(Rungs rungs, Attempt& attempt, Account accou
   std::uint64_t quiet_since = begun;
   for (unsigned barren = 0;;) {
     if (attempt.succeeds()) return true;
-    const bool moved = pause(freed_, watchdog_ns, progress);
+    const bool moved = pause(freed_, watchdog_ns_, progress);
     if (attempt.succeeds() || climb(rungs, &attempt, account, bytes)) return true;
     const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
     const bool pool_is_slow = has_room(bytes) && (budget_.lowering() || now < pool_gave_ns_.load() + pool_is_done_ns);
     if (interrupt.raised() || waited >= (pool_is_slow ? patience : 1) * wait_ns_) return false;
     if (moved) quiet_since = now;
-    if (pool_is_slow || now - quiet_since < watchdog_ns) continue;
+    if (pool_is_slow || now - quiet_since < watchdog_ns_) continue;
     if (++barren > barren_waits_max || !last_resort(account, bytes)) return false;
     quiet_since = now;
   }
@@ -437,12 +443,17 @@ Result<void> PressureManager::admit_under_pressure() {
     if (now_at == critical && waited >= newcomer_delay_max_ns && !budget_.lowering()) return {};
     if (waited >= std::max(wait_ns_, newcomer_delay_max_ns)) break;
     if (pause(newcomers_, newcomer_pause_ns, progress)) quiet_since = now;
-    if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns) {
+    if (now_at == PressureLevel::emergency && now - quiet_since >= watchdog_ns_) {
       if (!last_resort(Account::contexts, newcomer_bytes)) break;
       quiet_since = now;
     }
   }
   count.in_vain.fetch_add(1, std::memory_order_relaxed);
+  tell(Rung::admission, begun,
+       {.what = name(Rung::admission),
+        .why = "nothing is freed for a newcomer, which is refused",
+        .asked_bytes = newcomer_bytes,
+        .busy_ns = budget_.time().monotonic_ns() - begun});
   refused(newcomer_bytes);
   return fail(ErrorCode::memory_budget_exceeded, "no new transaction now: {} of {} bytes are needed by what runs", needed(),
               budget_.limit());

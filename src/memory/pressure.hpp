@@ -75,7 +75,6 @@ class Attempt {
 class PressureManager {
  public:
   static constexpr std::size_t history_max = 256;
-  static constexpr std::uint64_t watchdog_ns = 25'000'000;
 
   explicit PressureManager(MemoryBudget& budget) : budget_(budget) {}
   PressureManager(const PressureManager&) = delete;
@@ -89,6 +88,8 @@ class PressureManager {
 
   // How long a charge waits for others, at most; 0 (the default): not at all.
   void set_wait(std::uint64_t ns) { wait_ns_ = ns; }
+  // For tests: how long nothing may get better until the watchdog bites, and one that waits looks again without being woken.
+  void set_watchdog(std::uint64_t ns) { watchdog_ns_ = ns; }
   // What is needed now is fixed and does not count as pressure. Called once, when a store is open.
   void set_baseline();
 
@@ -164,6 +165,7 @@ class PressureManager {
   std::size_t call(Rung rung, Reclaimer& reclaimer, std::size_t bytes);
   Reclaimer* enter_next(Rung rung, std::uint32_t& asked);
   void leave(const Reclaimer& reclaimer);
+  void tell(Rung rung, std::uint64_t now, PressureEvent event);
   Result<void> admit_under_pressure();
   bool take_credit();
   struct Progress {  // of somebody who waits
@@ -178,7 +180,7 @@ class PressureManager {
   Span copy_history(std::uint64_t seen, std::array<PressureEvent, history_max>& into) const;
 
   MemoryBudget& budget_;
-  std::uint64_t wait_ns_ = 0;
+  std::uint64_t wait_ns_ = 0, watchdog_ns_ = 25'000'000;
   std::atomic<std::size_t> baseline_{0};
   std::atomic<PressureLevel> level_{PressureLevel::normal};
   std::atomic<unsigned> waiters_{0};

@@ -98,6 +98,33 @@ Pool::Swept Pool::sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cool
   return swept;
 }
 
+// Old versions go the way of all pages, but ahead of need: those that nobody has read since the last call are dropped or written.
+// Answers how many pages that were.
+std::size_t Pool::spill_versions(std::size_t wanted) {
+  Swept swept;
+  std::size_t written = 0;
+  for (FrameIndex frame = 0; frame < frames_ && swept.freed + written < wanted;) {
+    WriteCandidates dirty;
+    {
+      const MutexLock lock(clock_mutex_);
+      const FrameIndex end = std::min<FrameIndex>(frames_, frame + steps_at_once);
+      for (; frame < end && !dirty.full() && swept.freed + written + dirty.count < wanted; ++frame)
+        if (holds_versions(frame)) look_at(frame, &dirty, Cooling::respected, swept);
+    }
+    if (dirty.count == 0) continue;
+    const TurnHolder turn(writer_turn_);
+    const auto wrote = write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling);
+    if (!wrote) break;  // whoever needs a frame is told
+    written += *wrote;
+  }
+  return swept.freed + written;
+}
+
+bool Pool::holds_versions(FrameIndex frame) const {
+  const PageKey key{infos_[frame].key.load(std::memory_order_relaxed)};
+  return key.value != no_key && file_of(key) != data_file;
+}
+
 FrameIndex Pool::next_in_clock() {
   if (++hand_ >= frames_) hand_ = 0;
   while (infos_[hand_].state.load(std::memory_order_acquire) == FrameState::absent) {  // its whole chunk is

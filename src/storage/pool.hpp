@@ -242,6 +242,8 @@ class Pool final : public memory::Reclaimer {
   // One round of the background page provider: keeps free frames above the low-water mark, by second chance. True if it did
   // something.
   Result<bool> run_background();
+  // Under pressure: drops or writes up to `wanted` pages of old versions, so that their frames are free when somebody needs one.
+  std::size_t spill_versions(std::size_t wanted);
 
   // memory::Reclaimer: gives whole chunks back, down to frames_min.
   std::size_t reclaim(std::size_t bytes) override;
@@ -306,6 +308,7 @@ class Pool final : public memory::Reclaimer {
   Result<FreeFrame> take_by_eviction();
   Swept sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling);
   void note_whether_inner(const ExclusivePage& page);
+  bool holds_versions(FrameIndex frame) const;
   FrameIndex next_in_clock() PLIMSOLL_REQUIRES(clock_mutex_);
   void look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) PLIMSOLL_REQUIRES(clock_mutex_);
   bool try_drop_clean(FrameIndex frame);

@@ -13,7 +13,8 @@ namespace plimsoll::version {
 
 namespace {
 
-constexpr std::uint64_t purge_deadline_ns = 0;  // housekeeping never waits for log space
+constexpr std::size_t spilled_at_once = storage::doublewrite_batch;  // pages, at least: one batch of the writer
+constexpr std::uint64_t purge_deadline_ns = 0;                       // housekeeping never waits for log space
 
 // A private copy of an entry's identity, so that no page is held while its leaf is looked for.
 struct EntryCopy {
@@ -25,6 +26,10 @@ struct EntryCopy {
 
 std::size_t Collector::reclaim(std::size_t bytes) {
   run(Urgency::urgent);
+  {
+    const memory::ReserveScope housekeeping;
+    pool_.spill_versions(std::max(bytes / pool_.page_bytes(), spilled_at_once));
+  }
   return pool_.reclaim(bytes);
 }
 

@@ -34,7 +34,8 @@ class Collector final : public memory::Reclaimer {
   enum class Urgency : bool { none, urgent };
   // True if something was freed. False at once if a round is already running.
   bool run(Urgency urgency = Urgency::none);
-  // memory::Reclaimer: an urgent round; the pages that it empties are given back by the pool.
+  // memory::Reclaimer: an urgent round, then what is left of old versions is spilled if it is cold; the pool gives back what that
+  // has emptied.
   std::size_t reclaim(std::size_t bytes) override;
   std::string_view obstacle() const override { return "what versions there are is needed, or the pool is at its least"; }
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.

@@ -1,5 +1,5 @@
 // A store on the simulated file system, what it must hold, and what the accounts of its memory say: what the scenarios of
-// memory_faults_test.cpp work with. One thread.
+// memory_faults_test work with. One thread.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -25,7 +25,8 @@ class Mutant:
         self.old, self.new = ("\n" + "\n".join(text) + "\n" if text else "\n" for text in (old, new))
         self.path, self.redundant = SOURCE / self.fields["file"], self.fields.get("redundant")
         self.detectors = self.fields.get("noticed by", "").split()
-        self.clang, self.tests = self.detectors == ["clang"], [d for d in self.detectors if d != "clang"]
+        self.clang, self.runs = self.detectors == ["clang"], [d for d in self.detectors if d != "clang"]
+        self.tests = [run.split(":")[0] for run in self.runs]
 
     def plant(self):
         self.text, self.times = self.path.read_text(), self.path.stat()
@@ -71,6 +72,12 @@ def build(tests):
     return run(["cmake", "--build", BUILD, "-j", os.environ.get("JOBS", "2"), "--target", *tests], "build.log")
 
 
+# "test" or "test:cases of it".
+def run_test(test, log, *wrapper):
+    name, _, cases = test.partition(":")
+    return run([*wrapper, BUILD / "tests" / name, f"--gtest_filter={cases or '*'}"], log)
+
+
 def clang_refuses(path, commands):
     command = next(c for c in commands if c["file"] == str(path))
     arguments = [a for a in shlex.split(command["command"]) if a != "ccache"]
@@ -80,8 +87,8 @@ def clang_refuses(path, commands):
 def noticed(mutant, commands):
     if mutant.clang: return "clang" if clang_refuses(SOURCE / mutant.fields.get("recompile", mutant.fields["file"]), commands) else None
     if build(mutant.tests) != 0: return BROKEN
-    for test in mutant.tests:
-        code = run(["timeout", "-k", "5", str(SECONDS), BUILD / "tests" / test], "test.log")
+    for test in mutant.runs:
+        code = run_test(test, "test.log", "timeout", "-k", "5", str(SECONDS))
         if code != 0:
             log = (WORK / "test.log").read_text()
             how = re.search(r"\[  FAILED  \] (\w+\.\w+)|ThreadSanitizer: [\w ]+|check failed: .*", log)
@@ -106,8 +113,10 @@ def main():
     if tests:
         configure(BUILD, "tsan")
         if build(tests) != 0: sys.exit(f"cannot build: {WORK}/build.log")
-        if any(run([BUILD / "tests" / test], f"{test}.log") != 0 for test in tests):
-            sys.exit(f"a test fails without a mutant: {WORK}/*_test.log")
+        for test in sorted({r for m in chosen if not m.redundant for r in m.runs}):
+            log = f"{test.split(':')[0]}.log"
+            if run_test(test, log) != 0: sys.exit(f"{test} fails without a mutant: {WORK}/{log}")
+            if "Running 0 tests" in (WORK / log).read_text(): sys.exit(f"{test}: there is no such case")
     counts = {"noticed": 0, "redundant": 0, "BROKEN": 0, "SURVIVED": 0}
     for mutant in chosen:
         start, by = time.monotonic(), None

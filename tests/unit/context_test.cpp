@@ -17,23 +17,17 @@
 #include "memory/budget.hpp"
 #include "memory/context_set.hpp"
 #include "memory/page_provider.hpp"
+#include "test_time.hpp"
 #include "unit/memory_support.hpp"
 
 namespace plimsoll::memory {
 namespace {
 
-class SteppedTime final : public TimeSource {
- public:
-  std::uint64_t wall_ms() override { return 0; }
-  std::uint64_t monotonic_ns() override { return now_ns; }
-  std::atomic<std::uint64_t> now_ns{1'000'000'000};
-};
-
 class ContextTree : public testing::Test {
  protected:
   void TearDown() override { EXPECT_EQ(pool.live_bytes(), 0u); }
 
-  SteppedTime time;
+  TestTime time{TestTime::Runs::when_told};
   MemoryBudget budget{64 * MiB};
   PageProvider provider{budget};
   BlockPool pool = BlockPool::make(provider).value();
@@ -313,16 +307,15 @@ TEST_F(ContextTree, WhoNeedsMemoryGetsTheKeepers) {
 }
 
 TEST_F(ContextTree, TheViewShowsWhoHoldsWhat) {
-  time.now_ns = 5'000'000'000;
   Context tool(set, "tool");
   Context slot(set, "transaction"), idle(set, "transaction");
   idle.rest();
-  slot.begin_use(42, time.now_ns);
+  slot.begin_use(42, time.monotonic_ns());
   Context cursor(slot, "cursor");
   ASSERT_NE(slot.allocate(1000), nullptr);
   ASSERT_NE(cursor.allocate(100'000), nullptr);
   cursor.release();
-  time.now_ns += 250'000'000;
+  time.advance(250'000'000);
   std::vector<ContextInfo> all = set.list();
   ASSERT_EQ(all.size(), 2u) << "not what is idle and holds nothing";
   const ContextInfo& shown = all[0].label == "tool" ? all[1] : all[0];
@@ -341,7 +334,7 @@ TEST_F(ContextTree, TheViewShowsWhoHoldsWhat) {
   EXPECT_TRUE(rests.resting);
   EXPECT_EQ(rests.owner, TxnId{});
   EXPECT_EQ(rests.bytes, 4 * KiB) << "the keeper, which trim may take";
-  slot.begin_use(43, time.now_ns);
+  slot.begin_use(43, time.monotonic_ns());
   EXPECT_EQ(set.list()[0].peak_bytes + set.list()[1].peak_bytes, 4 * KiB) << "another use, another peak";
 }
 

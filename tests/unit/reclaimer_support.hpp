@@ -1,4 +1,4 @@
-// A reclaimer for tests: frees what it holds, piece by piece, as a pool with clean pages would.
+// A reclaimer for tests: frees what it holds, piece by piece, as a pool with clean pages would; and what a rung's statistics say.
 #pragma once
 
 #include <atomic>
@@ -9,6 +9,11 @@
 #include "memory/pressure.hpp"
 
 namespace plimsoll::memory {
+
+inline RungStats stats_of(const MemoryBudget& budget, Rung rung) {
+  return budget.pressure().statistics().rungs[static_cast<std::size_t>(rung)];
+}
+inline std::uint64_t fired(const MemoryBudget& budget, Rung rung) { return stats_of(budget, rung).fired; }
 
 class TestReclaimer final : public Reclaimer {
  public:
@@ -32,6 +37,7 @@ class TestReclaimer final : public Reclaimer {
       budget_.discharge(account_, piece_);
       given += piece_;
     }
+    if (when_done) when_done();
     return given + lie;
   }
   std::size_t reclaimable() const override { return offers ? held.load() : 0; }
@@ -44,7 +50,7 @@ class TestReclaimer final : public Reclaimer {
   std::atomic<std::size_t> held{0}, calls{0}, asked{0};
   std::atomic<std::size_t> lie = 0;
   bool offers = false, starts = false;
-  std::function<void()> when_called;
+  std::function<void()> when_called, when_done;
 
  private:
   MemoryBudget& budget_;

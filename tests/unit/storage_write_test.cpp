@@ -126,6 +126,32 @@ TEST(WriteBack, ScratchPagesAreSpilledButNeverForced) {
   for (std::uint32_t i = 0; i < 32; ++i) EXPECT_EQ(f.counter_of(page_key(1, i)), 10 + i);
 }
 
+TEST(WriteBack, ColdVersionsAreSpilledAheadAndNothingElse) {
+  PoolFixture f(64);
+  Client client(f);
+  f.pool->set_client(client);
+  WatchedFile versions(make_file(f.disk, "/versions.0001"), f.log);
+  f.pool->attach(1, versions);
+  for (std::uint32_t i = 0; i < 20; ++i) f.create(page_key(1, i), 10 + i);
+  f.create_pages(20);
+  const std::uint64_t free = f.pool->counts().free;
+  EXPECT_EQ(f.pool->spill_versions(100), 0u);  // all are warm
+  const auto use_five = [&] {
+    for (std::uint32_t i = 0; i < 5; ++i) f.counter_of(page_key(1, i));
+  };
+  use_five();
+  EXPECT_EQ(f.pool->spill_versions(4), 4u);
+  use_five();
+  EXPECT_EQ(f.pool->spill_versions(100), 11u);
+  EXPECT_EQ(versions.writes, 15u);
+  EXPECT_EQ(f.data.writes, 0u);
+  EXPECT_EQ(f.pool->counts().free, free + 15);
+  for (std::uint32_t i = 0; i < 5; ++i) EXPECT_TRUE(f.pool->resident(page_key(1, i)));
+  for (std::uint32_t i = 0; i < 20; ++i) EXPECT_TRUE(f.pool->resident(data_page(i)));
+  for (std::uint32_t i = 0; i < 20; ++i) EXPECT_EQ(f.counter_of(page_key(1, i)), 10 + i);
+  EXPECT_EQ(versions.reads, 15u);
+}
+
 // What a checkpoint relies on: after `now` was loaded and the scan has answered C, every record below C is in a page that is on
 // disk.
 TEST(WriteBack, TheOldestChangeNeverLiesAboveWhatIsNotWritten) {
