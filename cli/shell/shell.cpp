@@ -169,34 +169,6 @@ std::string Shell::prompt() const {
   return text + "> ";
 }
 
-std::vector<std::string> Shell::completions(const std::string& line) {
-  const std::size_t begin = line.find_last_of(" ;") == line.npos ? 0 : line.find_last_of(" ;") + 1;
-  const std::string word = line.substr(begin);
-  const std::size_t before = line.find_last_not_of(' ', begin == 0 ? 0 : begin - 1);
-  const bool first = begin == 0 || before == line.npos || line[before] == ';' || line.ends_with("explain " + word);
-  std::vector<std::string> all;
-  if (first) {
-    for (const Command& command : statements()) all.emplace_back(command.name);
-    for (const Command& command : dot_commands()) all.emplace_back(command.name);
-    all.emplace_back("explain");
-  } else if (word.starts_with("--")) {
-    const std::string name = line.substr(0, line.find(' '));
-    for (const auto* commands : {&statements(), &dot_commands()}) {
-      for (const Command& command : *commands) {
-        if (command.name != name) continue;
-        for (const Option& option : command.options) all.emplace_back(option.name);
-      }
-    }
-  } else if (db_) {
-    if (const auto tables = db_->tables()) {
-      for (const TableInfo& info : *tables) all.push_back(info.name);
-    }
-  }
-  std::erase_if(all, [&](const std::string& candidate) { return !candidate.starts_with(word); });
-  std::ranges::sort(all);
-  return all;
-}
-
 TransactionOptions Shell::options(bool writes) const {
   TransactionOptions options = writes ? store_.writing() : store_.reading();
   options.lock_deadline = lock_wait;

@@ -1,0 +1,88 @@
+// What may stand at the end of a line that is being typed: names of statements, options, tables and files, by what the usage of the
+// statement says of the place.
+#include <algorithm>
+
+#include "shell/file_names.hpp"
+#include "shell/shell.hpp"
+
+namespace plimsoll::cli {
+namespace {
+
+// What the usage says of the word at `position`, without brackets: "FILE", "TABLE", "on|off". Empty: nothing stands there.
+std::string_view place(std::string_view usage, std::size_t position) {
+  for (;; --position) {
+    const std::size_t end = std::min(usage.find(' '), usage.size());
+    std::string_view token = usage.substr(0, end);
+    usage.remove_prefix(std::min(end + 1, usage.size()));
+    if (token.starts_with('[')) token.remove_prefix(1);
+    if (token.ends_with(']')) token.remove_suffix(1);
+    if (token.empty() || token.starts_with("--")) return {};  // options come last
+    if (position == 0) return token;
+  }
+}
+
+void add_choices(std::string_view choices, std::vector<std::string>& to) {
+  while (!choices.empty()) {
+    const std::string_view one = choices.substr(0, choices.find('|'));
+    if (one.front() >= 'a') to.emplace_back(one);  // else it stands for something
+    choices.remove_prefix(std::min(one.size() + 1, choices.size()));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> Shell::completions(const std::string& line) {
+  const std::size_t begin = last_word(line);
+  const std::string word = line.substr(begin);
+  auto statements_before = split_statements(line.substr(0, begin) + "x");  // x: the word itself, whatever it is
+  if (!statements_before || statements_before->empty()) return {};
+  Words words = std::move(statements_before->back());
+  words.pop_back();
+  if (!words.empty() && words.front().text == "explain") words.erase(words.begin());
+  std::vector<std::string> all;
+  if (words.empty()) {
+    for (const auto* commands : {&statements(), &dot_commands()})
+      for (const Command& command : *commands) all.emplace_back(command.name);
+    all.emplace_back("explain");
+  } else {
+    add_arguments(words, word, all);
+  }
+  std::erase_if(all, [&](const std::string& candidate) { return !candidate.starts_with(word); });
+  std::ranges::sort(all);
+  return all;
+}
+
+// What may come behind these words of a statement.
+void Shell::add_arguments(const Words& words, const std::string& word, std::vector<std::string>& to) {
+  const auto& commands = words.front().text.starts_with('.') ? dot_commands() : statements();
+  const auto command = std::ranges::find(commands, std::string_view(words.front().text), &Command::name);
+  if (command == commands.end()) return;
+  std::size_t position = 0, values_missing = 0;
+  std::string_view last_option;
+  for (const Word& before : std::span(words).subspan(1)) {
+    const auto option = std::ranges::find(command->options, std::string_view(before.text), &Option::name);
+    if (values_missing != 0) {
+      --values_missing;
+    } else if (!before.quoted && option != command->options.end()) {
+      last_option = option->name;
+      values_missing = option->values;
+    } else {
+      ++position;
+    }
+  }
+  const std::string_view wanted = values_missing == 0        ? place(command->arguments, position)
+                                  : last_option == "--table" ? "TABLE"
+                                                             : "";
+  if (values_missing == 0 && word.starts_with("--")) {
+    for (const Option& option : command->options) to.emplace_back(option.name);
+  } else if (wanted == "FILE" || wanted == "STORE") {
+    to = file_names(word);
+  } else if (wanted.find('|') != wanted.npos) {
+    add_choices(wanted, to);
+  } else if (wanted == "TABLE" && db_) {
+    if (const auto tables = db_->tables())
+      for (const TableInfo& info : *tables) to.push_back(as_word(info.name));
+  }
+}
+
+}  // namespace plimsoll::cli
