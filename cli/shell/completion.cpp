@@ -21,13 +21,30 @@ std::string_view place(std::string_view usage, std::size_t position) {
   }
 }
 
-void add_choices(std::string_view choices, std::vector<std::string>& to) {
-  while (!choices.empty()) {
-    const std::string_view one = choices.substr(0, choices.find('|'));
-    if (one.front() >= 'a') to.emplace_back(one);  // else it stands for something
-    choices.remove_prefix(std::min(one.size() + 1, choices.size()));
+// What is taken for a word that begins with what was typed.
+class Offers {
+ public:
+  Offers(std::string_view typed, std::vector<std::string>& to) : typed_(typed), to_(to) {}
+  void add(std::string_view word) {
+    if (word.starts_with(typed_)) to_.emplace_back(word);
   }
-}
+  void add_choices(std::string_view choices) {
+    while (!choices.empty()) {
+      const std::string_view one = choices.substr(0, choices.find('|'));
+      if (one.front() >= 'a') add(one);  // else it stands for something
+      choices.remove_prefix(std::min(one.size() + 1, choices.size()));
+    }
+  }
+  // Of a name that may need quotes.
+  void add_name(const std::string& name) {
+    const auto beginning = text_so_far(typed_);
+    if (beginning && name.starts_with(*beginning)) to_.push_back(as_word(name, typed_.starts_with('\'')));
+  }
+
+ private:
+  const std::string_view typed_;
+  std::vector<std::string>& to_;
+};
 
 }  // namespace
 
@@ -42,12 +59,11 @@ std::vector<std::string> Shell::completions(const std::string& line) {
   std::vector<std::string> all;
   if (words.empty()) {
     for (const auto* commands : {&statements(), &dot_commands()})
-      for (const Command& command : *commands) all.emplace_back(command.name);
-    all.emplace_back("explain");
+      for (const Command& command : *commands) Offers(word, all).add(command.name);
+    Offers(word, all).add("explain");
   } else {
     add_arguments(words, word, all);
   }
-  std::erase_if(all, [&](const std::string& candidate) { return !candidate.starts_with(word); });
   std::ranges::sort(all);
   return all;
 }
@@ -73,15 +89,16 @@ void Shell::add_arguments(const Words& words, const std::string& word, std::vect
   const std::string_view wanted = values_missing == 0        ? place(command->arguments, position)
                                   : last_option == "--table" ? "TABLE"
                                                              : "";
+  Offers offers(word, to);
   if (values_missing == 0 && word.starts_with("--")) {
-    for (const Option& option : command->options) to.emplace_back(option.name);
+    for (const Option& option : command->options) offers.add(option.name);
   } else if (wanted == "FILE" || wanted == "STORE") {
     to = file_names(word);
   } else if (wanted.find('|') != wanted.npos) {
-    add_choices(wanted, to);
+    offers.add_choices(wanted);
   } else if (wanted == "TABLE" && db_) {
     if (const auto tables = db_->tables())
-      for (const TableInfo& info : *tables) to.push_back(as_word(info.name));
+      for (const TableInfo& info : *tables) offers.add_name(info.name);
   }
 }
 

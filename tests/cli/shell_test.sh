@@ -93,7 +93,7 @@ END
 last='shell: conflict'
 out_is $'2\nfrom-b'
 failed_with 'plimsoll shell: standard input:7: conflict: '
-grep -Eq "table \(default\), key alice: transaction [0-9]+ 'b' committed a change at [0-9]+, after this one began" err || fail "$(cat err)"
+grep -Eq "table default, key alice: transaction [0-9]+ 'b' committed a change at [0-9]+, after this one began" err || fail "$(cat err)"
 failed_with '`abort`, then begin again'
 run 1 shell s -c 'begin a; get alice; savepoint early; savepoint late; begin b; put alice 7; commit; .txn a; put alice 8'
 failed_with '`rollback late`'
