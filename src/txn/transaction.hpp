@@ -52,6 +52,7 @@ class TransactionImpl {
   // --- reads (read.cpp, cursor.cpp) ---
   Result<std::optional<Value>> get(TreeId tree, Bytes key);
   Result<bool> exists(TreeId tree, Bytes key);
+  Result<bool> superseded(TreeId tree, Bytes key);
   Result<void> multi_get(TreeId tree, std::span<const Bytes> keys, std::span<std::optional<Value>> out);
   Result<std::uint64_t> count(TreeId tree, const Range& range);
   Result<CursorImpl*> open_cursor(TreeId tree, const Range& range, Direction direction);
