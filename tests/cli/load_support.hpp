@@ -21,7 +21,10 @@ inline Tables contents(Database& db) {
   Tables tables;
   auto transaction = db.begin();
   const auto names = db.tables();
-  EXPECT_TRUE(transaction && names);
+  if (!transaction || !names) {
+    ADD_FAILURE() << (transaction ? names.error() : transaction.error()).message();
+    return tables;
+  }
   for (const TableInfo& info : *names) {
     Records& records = tables[info.name];
     EXPECT_TRUE(scan_records(*transaction, *db.open_table(info.name), {}, [&](Bytes key, Bytes value) {

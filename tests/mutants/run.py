@@ -67,6 +67,10 @@ def configure(folder, preset):
         sys.exit(f"cannot configure: {WORK}/configure.log")
 
 
+def binary(test):
+    return next((BUILD / "tests").glob(f"**/{test}"))
+
+
 def build(tests):
     return run(["cmake", "--build", BUILD, "-j", os.environ.get("JOBS", "2"), "--target", *tests], "build.log")
 
@@ -81,7 +85,7 @@ def noticed(mutant, commands):
     if mutant.clang: return "clang" if clang_refuses(SOURCE / mutant.fields.get("recompile", mutant.fields["file"]), commands) else None
     if build(mutant.tests) != 0: return BROKEN
     for test in mutant.tests:
-        code = run(["timeout", "-k", "5", str(SECONDS), BUILD / "tests" / test], "test.log")
+        code = run(["timeout", "-k", "5", str(SECONDS), binary(test)], "test.log")
         if code != 0:
             log = (WORK / "test.log").read_text()
             how = re.search(r"\[  FAILED  \] (\w+\.\w+)|ThreadSanitizer: [\w ]+|check failed: .*", log)
@@ -106,7 +110,7 @@ def main():
     if tests:
         configure(BUILD, "tsan")
         if build(tests) != 0: sys.exit(f"cannot build: {WORK}/build.log")
-        if any(run([BUILD / "tests" / test], f"{test}.log") != 0 for test in tests):
+        if any(run([binary(test)], f"{test}.log") != 0 for test in tests):
             sys.exit(f"a test fails without a mutant: {WORK}/*_test.log")
     counts = {"noticed": 0, "redundant": 0, "BROKEN": 0, "SURVIVED": 0}
     for mutant in chosen:
