@@ -30,8 +30,7 @@ class BrokenRecords : public ::testing::Test {
     if (round % rounds_per_store == 0) {
       store = fresh();
     } else {
-      for (const auto& [name, records] : contents(*store))
-        EXPECT_TRUE(name == "kept" || store->drop_table(name));
+      for (const auto& [name, records] : contents(*store)) EXPECT_TRUE(name == "kept" || store->drop_table(name));
     }
     return *store;
   }
