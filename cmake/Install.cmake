@@ -1,6 +1,11 @@
 # What is installed: one static library with the objects of all layers (target plimsoll::plimsoll, also inside this build), a shared one
 # that exports the C interface alone (plimsoll::c), the public headers, the CMake package, plimsoll.pc and plimsoll-c.pc. The layers' own
 # libraries and headers stay private. Included by the root CMakeLists.txt after the layers and before their users.
+
+# Where libraries of several architectures stand side by side (Debian), the compiler names its own: lib/aarch64-linux-gnu.
+if(CMAKE_LIBRARY_ARCHITECTURE)
+  set(CMAKE_INSTALL_LIBDIR lib/${CMAKE_LIBRARY_ARCHITECTURE} CACHE PATH "Object code libraries")
+endif()
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 

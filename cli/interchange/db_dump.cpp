@@ -44,6 +44,21 @@ constexpr Keyword keywords[] = {
 
 bool is_control(int byte) { return byte < 0x20 || byte == 0x7F; }
 
+// With \hh for what is not printable ASCII, and `backslash` for a backslash.
+void append_printable(std::string& to, Bytes bytes, std::string_view backslash) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\\') {
+      to += backslash;
+    } else if (is_control(byte) || byte >= 0x7F) {
+      (to += '\\').append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+    } else {
+      to += c;
+    }
+  }
+}
+
 }  // namespace
 
 std::string DbDumpReader::early_end(std::string_view where) const {
@@ -242,28 +257,28 @@ std::expected<char, std::string> DbDumpReader::escaped_byte() {
   return *byte;
 }
 
+void DbDumpWriter::append(std::string& to, Bytes bytes) const {
+  if (print_) return append_printable(to, bytes, "\\5c");
+  to += encode_hex(bytes);
+}
+
 void DbDumpWriter::begin_table(std::string& to, std::optional<Bytes> name) {
-  to += "VERSION=3\nformat=bytevalue\n";
+  to.append("VERSION=3\nformat=").append(print_ ? "print" : "bytevalue") += '\n';
   if (name) {
     to += "database=";
-    for (const char c : *name) {
-      const int byte = static_cast<unsigned char>(c);
-      if (c == '\\') {
-        to += "\\\\";
-      } else if (is_control(byte) || byte >= 0x7F) {
-        to += fmt::format("\\{:02x}", byte);
-      } else {
-        to += c;
-      }
-    }
+    append_printable(to, *name, "\\\\");
     to += '\n';
   }
   to += "type=btree\nHEADER=END\n";
 }
 
 std::expected<void, std::string> DbDumpWriter::add(std::string& to, const Part& part) {
-  if (part.first) to.append(" ").append(encode_hex(part.key)).append("\n ");
-  to += encode_hex(part.value);
+  if (part.first) {
+    to += ' ';
+    append(to, part.key);
+    to += "\n ";
+  }
+  append(to, part.value);
   if (part.last) to += '\n';
   return {};
 }

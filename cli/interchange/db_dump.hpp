@@ -59,12 +59,19 @@ class DbDumpReader final : public RecordReader {
   bool any_section_ = false;
 };
 
-// Writes format=bytevalue with no keyword but those that both tools take.
+// Writes no keyword but those that both tools take. In the printable form a backslash is \5c, which all read alike: mdb_load takes
+// two doubled ones in a line for something else.
 class DbDumpWriter final : public RecordWriter {
  public:
+  explicit DbDumpWriter(bool print) : print_(print) {}
   void begin_table(std::string& to, std::optional<Bytes> name) override;
   std::expected<void, std::string> add(std::string& to, const Part& part) override;
   void end_table(std::string& to) override;
+
+ private:
+  void append(std::string& to, Bytes bytes) const;
+
+  bool print_;
 };
 
 }  // namespace plimsoll::cli

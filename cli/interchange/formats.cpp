@@ -26,13 +26,13 @@ std::unique_ptr<RecordReader> make_reader(Format format, std::FILE* file, const 
   PLIMSOLL_CHECK(false);  // recognize() comes first
 }
 
-std::unique_ptr<RecordWriter> make_writer(Format format, Encoding encoding, bool name_tables) {
+std::unique_ptr<RecordWriter> make_writer(Format format, const WriterOptions& options) {
   switch (format) {
     case Format::automatic: break;
-    case Format::jsonl: return std::make_unique<JsonlWriter>(name_tables);
-    case Format::csv: return std::make_unique<CsvWriter>(',', encoding, name_tables);
-    case Format::tsv: return std::make_unique<CsvWriter>('\t', encoding, name_tables);
-    case Format::db_dump: return std::make_unique<DbDumpWriter>();
+    case Format::jsonl: return std::make_unique<JsonlWriter>(options.name_tables);
+    case Format::csv: return std::make_unique<CsvWriter>(',', options.encoding, options.name_tables);
+    case Format::tsv: return std::make_unique<CsvWriter>('\t', options.encoding, options.name_tables);
+    case Format::db_dump: return std::make_unique<DbDumpWriter>(options.print);
   }
   PLIMSOLL_CHECK(false);  // a dump's format is chosen
 }

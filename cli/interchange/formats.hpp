@@ -26,7 +26,11 @@ Format recognize(std::FILE* file, std::string_view file_name);
 
 std::unique_ptr<RecordReader> make_reader(Format format, std::FILE* file, const CsvOptions& csv);
 
-// `encoding` is for csv and tsv; `name_tables`: several tables follow one another, and load must tell them apart.
-std::unique_ptr<RecordWriter> make_writer(Format format, Encoding encoding, bool name_tables);
+struct WriterOptions {
+  Encoding encoding = Encoding::escaped;  // csv, tsv: of the fields
+  bool name_tables = false;               // several tables follow one another, and load must tell them apart
+  bool print = false;                     // db_dump: printable characters stand for themselves
+};
+std::unique_ptr<RecordWriter> make_writer(Format format, const WriterOptions& options);
 
 }  // namespace plimsoll::cli

@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "failure.hpp"
@@ -44,15 +43,14 @@ class Loader {
   Outcome<void> add_part(Table table, const std::string& name, const Record& record);
   Outcome<void> begin();
   Outcome<void> commit();
-  Outcome<void> check_unique(Table table, const std::string& name, const std::string& key);
+  Outcome<void> check_unique(Table table, const std::string& key);
 
   Database& db_;
   Settings settings_;
-  Transaction before_;  // with unique_keys: the store before the load, which tells what it held from what the input brought
+  Transaction before_;  // with unique_keys: the store before the load; knows what was changed since
   Transaction transaction_;
   std::map<std::string, Table, std::less<>> tables_;
-  std::vector<std::string> created_;             // tables that nothing committed needs yet
-  std::unordered_set<std::string> overwritten_;  // keys that the store held before, each behind its table's name and a zero byte
+  std::vector<std::string> created_;  // tables that nothing committed needs yet
   std::uint64_t records_ = 0;
   std::uint64_t records_kept_ = 0;
   std::uint64_t lines_ = 0;  // in the transaction

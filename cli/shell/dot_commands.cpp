@@ -187,7 +187,8 @@ Outcome<void> Shell::dump(const Given& given) {
   PLIMSOLL_TRY(need_store());
   PLIMSOLL_ASSIGN(const Format format, choose(dump_formats, given.value("--format").value_or("jsonl"), "--format"));
   const bool all = given.words.empty();
-  const auto writer = make_writer(format, encoding_ == Encoding::text ? Encoding::escaped : encoding_, all);
+  const auto writer =
+      make_writer(format, {.encoding = encoding_ == Encoding::text ? Encoding::escaped : encoding_, .name_tables = all});
   // Of the current transaction, with what it has written, or of a snapshot of its own.
   std::optional<Transaction> own;
   if (current_.empty()) { PLIMSOLL_ASSIGN(own, db_->begin(options(false))); }

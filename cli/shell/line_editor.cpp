@@ -8,8 +8,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 
 #include "base/check.hpp"
+#include "shell/words.hpp"
 
 namespace plimsoll::cli {
 namespace {
@@ -59,12 +61,14 @@ unsigned char give_up(EditLine* editor, int) {
   return CC_NEWLINE;
 }
 
-// Inserts what all candidates have in common; with nothing to insert, lists them.
+// A byte inside a character of UTF-8.
+bool continues(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
+
+// Replaces the word by what all candidates have in common; if that is no more than the word, lists them.
 unsigned char complete(EditLine* editor, int) {
   const LineInfo* info = el_line(editor);
   const std::string line(info->buffer, info->cursor);
-  const std::size_t blank = line.find_last_of(" ;");
-  const std::string word = blank == line.npos ? line : line.substr(blank + 1);
+  const std::string word = line.substr(last_word(line));
   const auto candidates = state_of(editor).complete(line);
   if (candidates.empty()) return CC_REFRESH_BEEP;
   std::string common = candidates.front();
@@ -72,9 +76,12 @@ unsigned char complete(EditLine* editor, int) {
     const auto end = std::ranges::mismatch(common, candidate).in1;
     common.erase(end, common.end());
   }
-  if (candidates.size() == 1) common += ' ';
+  while (common.size() < candidates.front().size() && continues(candidates.front()[common.size()])) common.pop_back();
+  if (candidates.size() == 1 && !common.ends_with('/')) common += ' ';
   if (common.size() > word.size()) {
-    el_insertstr(editor, common.c_str() + word.size());
+    // Not only its end: a quote may have come in front. The editor counts characters.
+    el_deletestr(editor, static_cast<int>(std::ranges::count_if(word, std::not_fn(continues))));
+    el_insertstr(editor, common.c_str());
     return CC_REFRESH;
   }
   std::fputs("\n", stdout);

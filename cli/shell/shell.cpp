@@ -126,20 +126,28 @@ std::optional<std::string> Shell::Given::value(std::string_view option) const {
   return found->second.back();
 }
 
-// What to do when the current transaction met an error.
+// What to do about an error. A conflict stays one for as long as the transaction reads from before the other's commit.
 Failure Shell::explained(Failure failure) {
-  if (current_.empty()) return failure;
-  Open& open = open_.at(current_);
-  const auto codes = {ErrorCode::conflict, ErrorCode::serialization_failure, ErrorCode::deadlock};
+  const auto is = [&](ErrorCode code) { return failure.code == name(code); };
+  const bool lost = is(ErrorCode::conflict) || is(ErrorCode::serialization_failure) || is(ErrorCode::deadlock);
+  if (is(ErrorCode::lock_timeout))
+    failure.hint = "another transaction of this shell has changed the key: `.txn` lists them; commit or abort it first";
+  if (current_.empty()) {
+    if (lost) failure.hint = "run the statement again";
+    return failure;
+  }
+  const Open& open = open_.at(current_);
   if (!open.transaction.active()) {
     failure.message += fmt::format("; transaction {} has ended", current_);
     open_.erase(current_);
     current_.clear();
-  } else if (std::ranges::any_of(codes, [&](ErrorCode code) { return failure.code == name(code); })) {
-    failure.hint =
-        "`rollback NAME` to a savepoint, or `abort` and begin again: this transaction reads from before the other's commit";
-  } else if (failure.code == name(ErrorCode::lock_timeout)) {
-    failure.hint = "another transaction of this shell has changed the key: `.txn` lists them; commit or abort it first";
+  } else if (lost && open.savepoints.empty()) {
+    failure.hint = "`abort`, then begin again and repeat what it did: this transaction reads from before the other's commit";
+  } else if (lost) {
+    failure.hint = fmt::format(
+        "`rollback {}` to the savepoint and leave the key alone, or `abort`, begin again and repeat: this transaction reads from "
+        "before the other's commit",
+        open.savepoints.back().first);
   }
   return failure;
 }
@@ -159,34 +167,6 @@ std::string Shell::prompt() const {
   if (table_ != default_table) text += " " + escape(table_);
   if (!current_.empty()) text += fmt::format(" [transaction {}]", escape(current_));
   return text + "> ";
-}
-
-std::vector<std::string> Shell::completions(const std::string& line) {
-  const std::size_t begin = line.find_last_of(" ;") == line.npos ? 0 : line.find_last_of(" ;") + 1;
-  const std::string word = line.substr(begin);
-  const std::size_t before = line.find_last_not_of(' ', begin == 0 ? 0 : begin - 1);
-  const bool first = begin == 0 || before == line.npos || line[before] == ';' || line.ends_with("explain " + word);
-  std::vector<std::string> all;
-  if (first) {
-    for (const Command& command : statements()) all.emplace_back(command.name);
-    for (const Command& command : dot_commands()) all.emplace_back(command.name);
-    all.emplace_back("explain");
-  } else if (word.starts_with("--")) {
-    const std::string name = line.substr(0, line.find(' '));
-    for (const auto* commands : {&statements(), &dot_commands()}) {
-      for (const Command& command : *commands) {
-        if (command.name != name) continue;
-        for (const Option& option : command.options) all.emplace_back(option.name);
-      }
-    }
-  } else if (db_) {
-    if (const auto tables = db_->tables()) {
-      for (const TableInfo& info : *tables) all.push_back(info.name);
-    }
-  }
-  std::erase_if(all, [&](const std::string& candidate) { return !candidate.starts_with(word); });
-  std::ranges::sort(all);
-  return all;
 }
 
 TransactionOptions Shell::options(bool writes) const {
@@ -295,6 +275,7 @@ Outcome<void> Shell::begin(const Given& given) {
   const bool read_only = given.has("--read-only");
   TransactionOptions chosen = options(!read_only);
   chosen.isolation = level->second;
+  chosen.label = name;  // errors of the others call it by that
   PLIMSOLL_ASSIGN(auto transaction, db_->begin(chosen));
   open_.emplace(name, Open{.transaction = std::move(transaction), .read_only = read_only, .isolation = isolation});
   ++begun_;

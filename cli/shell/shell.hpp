@@ -42,7 +42,7 @@ class Shell {
   Outcome<Exit> finish();
 
   std::string prompt() const;
-  // The words that may stand at the end of `line`, for its last word.
+  // The words that may stand at the end of `line`, for its last word (completion.cpp).
   std::vector<std::string> completions(const std::string& line);
   // Set by a signal handler: the statement that runs ends soon.
   static void interrupt();
@@ -80,6 +80,8 @@ class Shell {
   static const std::vector<Command>& dot_commands();
   static std::string usage(const Command& command);
   static Outcome<Given> sort_out(const Command& command, const Words& words);
+
+  void add_arguments(const Words& words, const std::string& word, std::vector<std::string>& to);
 
   Outcome<void> run(const Words& words);
   void report(Failure failure, const std::string& where);

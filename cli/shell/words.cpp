@@ -7,6 +7,8 @@
 namespace plimsoll::cli {
 namespace {
 
+constexpr std::string_view blanks_and_end = " \t\r;";
+
 class Splitter {
  public:
   explicit Splitter(std::string_view line) : rest_(line) {}
@@ -46,7 +48,7 @@ class Splitter {
     }
     if (rest_.front() == '\'') return word(single_quoted());
     if (rest_.front() == '"') return word(double_quoted());
-    const std::size_t end = std::min(rest_.find_first_of(" \t\r;"), rest_.size());
+    const std::size_t end = std::min(rest_.find_first_of(blanks_and_end), rest_.size());
     Word plain{.text = std::string(rest_.substr(0, end))};
     rest_.remove_prefix(end);
     return plain;
@@ -54,7 +56,8 @@ class Splitter {
 
   std::expected<Word, std::string> word(std::expected<std::string, std::string> text) {
     if (!text) return std::unexpected(std::move(text.error()));
-    if (!rest_.empty() && rest_.find_first_of(" \t\r;") != 0) return std::unexpected("a blank is missing behind a closing quote");
+    if (!rest_.empty() && rest_.find_first_of(blanks_and_end) != 0)
+      return std::unexpected("a blank is missing behind a closing quote");
     return Word{.text = std::move(*text), .quoted = true};
   }
 
@@ -93,5 +96,48 @@ class Splitter {
 }  // namespace
 
 std::expected<std::vector<Words>, std::string> split_statements(std::string_view line) { return Splitter(line).split(); }
+
+std::size_t last_word(std::string_view line) {
+  std::size_t begin = 0, closed = line.npos;
+  char quote = 0;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote != 0) {
+      if (c == '\\' && quote == '"') {
+        ++i;
+      } else if (c == quote) {
+        quote = 0;
+        closed = i;
+      }
+    } else if (blanks_and_end.find(c) != blanks_and_end.npos) {
+      begin = i + 1;
+    } else if (c == '\'' && (i == begin || (i == begin + 1 && line[begin] == 'x') || closed == i - 1)) {  // the last: it is doubled
+      quote = c;
+    } else if (c == '"' && i == begin) {
+      quote = c;
+    }
+  }
+  return begin;
+}
+
+std::optional<std::string> text_so_far(std::string_view word) {
+  if (word.starts_with('"') || word.starts_with("x'")) return std::nullopt;
+  if (!word.starts_with('\'')) return std::string(word);
+  std::string text;
+  for (std::size_t i = 1; i < word.size(); ++i) {
+    if (word[i] == '\'' && word.substr(++i, 1) != "'") return std::nullopt;  // it is closed, or about to be doubled
+    text += word[i];
+  }
+  return text;
+}
+
+std::string as_word(std::string_view text, bool always_quoted) {
+  const bool plain = !text.empty() && text.find_first_of(" \t\r;'") == text.npos && !text.starts_with('"') &&
+                     !text.starts_with('#') && !text.starts_with("--");
+  if (plain && !always_quoted) return std::string(text);
+  std::string word = "'";
+  for (const char c : text) word.append(c == '\'' ? 2 : 1, c);
+  return word += '\'';
+}
 
 }  // namespace plimsoll::cli

@@ -82,7 +82,9 @@ class Configuration {
   Done read_file(const std::string& path);
   // The text of a file; errors and origins name it `path`.
   Done read_text(std::string_view text, const std::string& path);
-  Done read_environment();  // a variable that is empty counts as none; not while another thread changes the environment
+  // A variable that is empty counts as none; one that begins with PLIMSOLL_ and belongs to nobody is an error. Not while another
+  // thread changes the environment.
+  Done read_environment();
   // `where` is who says so, for errors and origins.
   Done set(std::string_view name, std::string_view text, std::string_view where);
 

@@ -148,6 +148,8 @@ class Transaction {
   Result<std::optional<Value>> get(Table table, Bytes key);
   Result<std::optional<Value>> get_for_update(Table table, Bytes key);  // also makes later writers of the key wait
   Result<bool> exists(Table table, Bytes key);
+  // Whether another transaction has changed the key since this one's snapshot, by a commit or by a write that may still be undone.
+  Result<bool> superseded(Table table, Bytes key);
   // out[i] answers keys[i]; both spans have the same length. The misses of all keys overlap.
   Result<void> multi_get(Table table, std::span<const Bytes> keys, std::span<std::optional<Value>> out);
   Result<Cursor> cursor(Table table, Range range = {}, Direction direction = Direction::forward);

@@ -1,5 +1,6 @@
 // Configuration: values of the table's options, each with where it comes from.
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,6 +11,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "config/environment.hpp"
 #include "config/table.hpp"
 #include "config/toml.hpp"
 #include "plimsoll/text.hpp"
@@ -174,6 +176,7 @@ Configuration::Done Configuration::read_text(std::string_view text, const std::s
 }
 
 Configuration::Done Configuration::read_environment() {
+  if (const auto unknown = config::unknown_variable(environ)) return wrong(unknown->name, unknown->reason);
   Configuration changed = *this;
   for (const OptionFacts& option : option_table()) {
     if (option.kind == OptionKind::program) continue;

@@ -194,6 +194,12 @@ Result<bool> Transaction::exists(Table table, Bytes key) {
   PLIMSOLL_TREE(tree, operation, table);
   return operation->exists(tree, key);
 }
+
+Result<bool> Transaction::superseded(Table table, Bytes key) {
+  PLIMSOLL_ENTER(operation);
+  PLIMSOLL_TREE(tree, operation, table);
+  return operation->superseded(tree, key);
+}
 Result<void> Transaction::multi_get(Table table, std::span<const Bytes> keys, std::span<std::optional<Value>> out) {
   PLIMSOLL_ENTER(operation);
   PLIMSOLL_TREE(tree, operation, table);

@@ -53,12 +53,12 @@ Result<SlotIndex> Registry::acquire(std::uint64_t deadline_ns, Bytes label) {
     slot.timestamp.store(0, std::memory_order_relaxed);
     slot.deadline_ns.store(deadline_ns, std::memory_order_relaxed);
     slot.written_bytes.store(0, std::memory_order_relaxed);
+    const std::uint64_t sequence = slot.sequence.load(std::memory_order_relaxed);
+    slot.sequence.store(sequence + 1, std::memory_order_release);
     const auto label_bytes = static_cast<std::uint32_t>(std::min(label.size(), sizeof slot.label - 1));
-    // Lists read these meanwhile. Released, so that who sees a byte of the new label also sees that the old id is gone.
+    // Others read these meanwhile. Released, so that who sees a byte of the new label also sees that all else of the old is gone.
     for (std::uint32_t i = 0; i < label_bytes; ++i) std::atomic_ref(slot.label[i]).store(label[i], std::memory_order_release);
     slot.label_bytes.store(label_bytes, std::memory_order_release);
-    const std::uint64_t sequence = slot.sequence;
-    std::atomic_ref(slot.sequence).store(sequence + 1, std::memory_order_relaxed);
     slot.id.store(make_id(sequence, index).value, std::memory_order_release);
     active_.fetch_add(1, std::memory_order_seq_cst);
     return index;
@@ -73,7 +73,7 @@ void Registry::adopt(TxnId id, TransactionState state) {
   const bool prepared = state == TransactionState::prepared;  // it waits for its coordinator; a loser is its reverter's
   slot.control.store(with_status(slot.control.load(), prepared ? Status::idle : Status::in_operation));
   slot.state.store(state);
-  slot.sequence = std::max(slot.sequence, sequence_of(id) + 1);
+  slot.sequence = std::max(slot.sequence.load(), sequence_of(id) + 1);
   slot.id.store(id.value);
   high_.store(std::max(high_.load(), index + 1));
   active_.fetch_add(1, std::memory_order_relaxed);
@@ -95,8 +95,7 @@ std::uint64_t Registry::next_sequence() const {
   std::uint64_t next = first_sequence_;
   for (std::uint32_t i = 0; i < slots_high(); ++i) {
     const std::uint64_t id = slots()[i].id.load(std::memory_order_acquire);
-    next =
-        std::max(next, id != 0 ? sequence_of(TxnId{id}) + 1 : std::atomic_ref(slots()[i].sequence).load(std::memory_order_relaxed));
+    next = std::max(next, id != 0 ? sequence_of(TxnId{id}) + 1 : slots()[i].sequence.load(std::memory_order_relaxed));
   }
   return next;
 }

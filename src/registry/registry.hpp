@@ -5,6 +5,7 @@
 // Thread-safe. Lookups are lock-free and are called by readers for every mark they meet.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,17 @@ namespace plimsoll::registry {
 struct Outcome {
   enum class Kind : std::uint8_t { active, pending, prepared, committed, aborted, long_committed } kind;
   Timestamp timestamp{};  // of `committed`
+};
+
+// What a message calls a transaction. Of fixed size.
+class TransactionName {
+ public:
+  TransactionName(TxnId id, std::string_view label);
+  std::string_view text() const { return {text_.data(), bytes_}; }
+
+ private:
+  std::array<char, 64> text_;
+  std::size_t bytes_;
 };
 
 class Registry {
@@ -57,7 +69,6 @@ class Registry {
   bool refresh_snapshots();
   // The same, unless there are so many slots that a writer should leave it to the background.
   void refresh_if_cheap() {
-    constexpr std::uint32_t slots_cheap = 64;
     if (slots_high() <= slots_cheap) refresh_snapshots();
   }
   const SnapshotSet& snapshots() const { return snapshots_; }
@@ -93,6 +104,12 @@ class Registry {
   std::vector<WaitEdge> wait_graph() const;
   std::vector<TransactionInfo> list() const;
 
+  // --- for messages (names.cpp) ---
+  // The id, and the label as long as the slot has not been taken again: "131073 'nightly report'".
+  TransactionName name(TxnId id) const;
+  // Who committed at this timestamp; 0: not known any more, or too many slots to look through.
+  TxnId committer(Timestamp at) const;
+
   // A transaction that is not counted yet comes to look at anything only after this call.
   std::uint64_t active() const { return active_.load(std::memory_order_seq_cst); }
 
@@ -105,6 +122,7 @@ class Registry {
   bool admits(SlotIndex index, Timestamp at) const PLIMSOLL_REQUIRES(snapshot_mutex_);
 
   static constexpr std::size_t in_flight_max = 4096, commit_table_least = 16'384;
+  static constexpr std::uint32_t slots_cheap = 64;  // to look through on a transaction's own way
   struct InFlight {
     std::uint64_t timestamp, lsn;
   };

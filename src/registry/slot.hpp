@@ -58,8 +58,8 @@ struct alignas(64) Slot {
   std::atomic<bool> has_waiters{false};
   std::atomic<bool> woken{false};
   std::atomic<std::uint32_t> label_bytes{0};
-  // the owner's, read by lists
-  std::uint64_t sequence = 0;
+  // the owner's, read by lists and for messages
+  std::atomic<std::uint64_t> sequence{0};  // of the next transaction
   std::atomic<std::uint64_t> begun_ns{0};
   // second line: waiting (guarded by the registry's wait mutex) and deadlines
   std::atomic<std::uint64_t> deadline_ns{0};  // 0: none

@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "base/fail.hpp"
 #include "base/perturb.hpp"
+#include "registry/label.hpp"
 #include "registry/registry.hpp"
 
 namespace plimsoll::registry {
@@ -39,7 +40,7 @@ Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t dead
     if (held.id.load(std::memory_order_seq_cst) != holder.value) return {};
     if (closes_cycle(self, holder)) {
       metrics_.add(Counter::deadlocks);
-      return fail(ErrorCode::deadlock, "transaction {} would wait for {}, which waits for it", mine.id.load(), holder.value);
+      return fail(ErrorCode::deadlock, "transaction {} would wait for {}, which waits for it", mine.id.load(), name(holder).text());
     }
     waiting(self).waits_for = holder.value;
     mine.wait_number = ++wait_number_;
@@ -54,14 +55,15 @@ Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t dead
   Result<void> outcome{};
   while (wait && !mine.woken.load(std::memory_order_relaxed)) {
     if ((mine.control.load(std::memory_order_seq_cst) & killed_bit) != 0) {
-      outcome =
-          fail(ErrorCode::transaction_timeout, "transaction {} was killed while it waited for {}", mine.id.load(), holder.value);
+      outcome = fail(ErrorCode::transaction_timeout, "transaction {} was killed while it waited for {}", mine.id.load(),
+                     name(holder).text());
       break;
     }
     const std::uint64_t now = time_.monotonic_ns();
     if (deadline_ns != 0 && now >= deadline_ns) {
       metrics_.add(Counter::lock_timeouts);
-      outcome = fail(ErrorCode::lock_timeout, "transaction {} waited for {} until its lock deadline", mine.id.load(), holder.value);
+      outcome = fail(ErrorCode::lock_timeout, "transaction {} waited for {} until its lock deadline", mine.id.load(),
+                     name(holder).text());
       break;
     }
     constexpr std::uint64_t look_again_ns = 100'000'000;  // an injected clock may jump
@@ -133,9 +135,7 @@ std::vector<TransactionInfo> Registry::list() const {
     info.age_ms = begun == 0 || now < begun ? 0 : (now - begun) / 1'000'000;
     info.written_bytes = slot.written_bytes.load(std::memory_order_relaxed);
     info.waits_for = TxnId{waiting(i).waits_for};
-    info.label.resize(slot.label_bytes.load(std::memory_order_acquire));
-    for (std::size_t at = 0; at < info.label.size(); ++at)
-      info.label[at] = std::atomic_ref(const_cast<char&>(slot.label[at])).load(std::memory_order_acquire);
+    info.label = Label(slot).text();
     if (slot.id.load(std::memory_order_relaxed) == id) all.push_back(std::move(info));  // else it has ended meanwhile
   }
   return all;

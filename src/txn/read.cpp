@@ -183,6 +183,24 @@ Result<bool> TransactionImpl::exists(TreeId tree, Bytes key) {
   return found.present;
 }
 
+Result<bool> TransactionImpl::superseded(TreeId tree, Bytes key) {
+  engine_.metrics.add(Counter::point_reads);
+  statement_snapshot();
+  for (int tries = 0; tries < optimistic_tries_max; ++tries) {
+    PLIMSOLL_ASSIGN(const btree::LeafPosition position, engine_.trees.find(tree, key));
+    bool newer = false;
+    {
+      const btree::ReadLatch latch(engine_.pool, position.page);
+      if (!latch) continue;
+      newer = position.record && !view_.sees(position.record.stamp());
+    }
+    if (position.page.still_valid()) return newer;
+    engine_.metrics.add(Counter::read_restarts);
+  }
+  PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
+  return leaf.found() && !view_.sees(leaf.record().stamp());
+}
+
 Result<void> TransactionImpl::multi_get(TreeId tree, std::span<const Bytes> keys, std::span<std::optional<Value>> out) {
   constexpr std::size_t group = 64;
   statement_snapshot();

@@ -52,6 +52,7 @@ class TransactionImpl {
   // --- reads (read.cpp, cursor.cpp) ---
   Result<std::optional<Value>> get(TreeId tree, Bytes key);
   Result<bool> exists(TreeId tree, Bytes key);
+  Result<bool> superseded(TreeId tree, Bytes key);
   Result<void> multi_get(TreeId tree, std::span<const Bytes> keys, std::span<std::optional<Value>> out);
   Result<std::uint64_t> count(TreeId tree, const Range& range);
   Result<CursorImpl*> open_cursor(TreeId tree, const Range& range, Direction direction);
@@ -138,7 +139,7 @@ class TransactionImpl {
   // write.cpp
   struct Verdict {
     enum class Kind : std::uint8_t { go, wait, conflict, stale_snapshot, refused } kind = Kind::go;
-    TxnId holder{};
+    TxnId holder{};           // whom to wait for, or who committed first, if the record says so
     bool own = false;         // the record carries this transaction's mark
     std::uint64_t stamp = 0;  // resolved stamp of what is superseded
     ErrorCode refusal{};
@@ -175,7 +176,9 @@ class TransactionImpl {
   Result<void> note_garbage();
   void remember(TreeId tree, btree::LatchedLeaf& leaf, Bytes key, const version::Reserved& room, bool tombstone);
   Result<void> prepare_to_remember(Bytes key);
-  Error conflict(TreeId tree, Bytes key, std::string_view why) const;
+  // record_errors.cpp
+  std::unexpected<Error> fail_at(ErrorCode code, TreeId tree, Bytes key, std::string_view why = {}) const;
+  std::unexpected<Error> conflict(TreeId tree, Bytes key, const Verdict& verdict) const;
   // commit.cpp
   Result<void> commit_writes(Timestamp& timestamp, Lsn& end);
   void finish_writes(Timestamp timestamp, Lsn commit_end);

@@ -1,7 +1,5 @@
 // Writes: find the leaf -> take version room and log credit -> latch the leaf -> judge what is there -> version entry, log record,
 // record. Nothing blocks or fails between latching and the change (D7: credits before latches).
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -19,21 +17,8 @@
 namespace plimsoll::txn {
 
 namespace {
-
 bool deleted(const btree::RecordView& record) { return (record.flags & btree::flag_deleted) != 0; }
-std::string printable(Bytes key) {
-  constexpr std::size_t shown_max = 40;
-  std::string text;
-  for (const char c : key.substr(0, shown_max))
-    text += c >= ' ' && c <= '~' ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-  return key.size() > shown_max ? text + "..." : text;
-}
-
 }  // namespace
-
-Error TransactionImpl::conflict(TreeId tree, Bytes key, std::string_view why) const {
-  return fail(ErrorCode::conflict, "table {}, key {}: {}", engine_.table_name(tree), printable(key), why).error();
-}
 
 Result<void> TransactionImpl::check_writable(Bytes key) const {
   if (read_only_) return fail(ErrorCode::read_only, "transaction {} is read-only", id_.value);
@@ -55,8 +40,11 @@ TransactionImpl::Verdict TransactionImpl::judge(const btree::RecordView& record,
       if (resolved.kind != version::Resolved::Kind::timestamp)
         return {.kind = Verdict::Kind::wait, .holder = registry::id_of_mark(record.stamp())};
       verdict.stamp = resolved.timestamp;
-      if (verdict.stamp > view_.snapshot)
-        return {.kind = isolation_ == Isolation::read_committed ? Verdict::Kind::stale_snapshot : Verdict::Kind::conflict};
+      if (verdict.stamp > view_.snapshot) {
+        verdict.kind = isolation_ == Isolation::read_committed ? Verdict::Kind::stale_snapshot : Verdict::Kind::conflict;
+        if (registry::is_mark(record.stamp())) verdict.holder = registry::id_of_mark(record.stamp());
+        return verdict;
+      }
     }
   }
   const bool present = record && !deleted(record);
@@ -121,7 +109,7 @@ Result<void> TransactionImpl::wait_for(TxnId holder, TreeId tree, Bytes key, std
   };
   auto outcome = engine_.registry.wait_for(slot_, holder, deadline_ns, std::cref(in_the_way));  // by reference: no heap
   if (outcome || outcome.error().code() == ErrorCode::transaction_timeout) return outcome;
-  return fail(outcome.error().code(), "table {}, key {}: {}", engine_.table_name(tree), printable(key), outcome.error().details());
+  return fail_at(outcome.error().code(), tree, key, outcome.error().details());
 }
 
 Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, std::uint8_t flags, Change change,
@@ -182,10 +170,8 @@ Result<bool> TransactionImpl::write_record(TreeId tree, Bytes key, Bytes value, 
     drop_room();
     switch (verdict.kind) {
       case Verdict::Kind::go: return false;
-      case Verdict::Kind::refused: return fail(verdict.refusal, "table {}, key {}", engine_.table_name(tree), printable(key));
-      case Verdict::Kind::conflict:
-        engine_.metrics.add(Counter::write_conflicts);
-        return std::unexpected(conflict(tree, key, "another transaction committed a change after this one began"));
+      case Verdict::Kind::refused: return fail_at(verdict.refusal, tree, key);
+      case Verdict::Kind::conflict: engine_.metrics.add(Counter::write_conflicts); return conflict(tree, key, verdict);
       case Verdict::Kind::stale_snapshot: statement_snapshot(); break;
       case Verdict::Kind::wait: PLIMSOLL_TRY(wait_for(verdict.holder, tree, key, deadline_ns)); break;
     }

@@ -53,6 +53,39 @@ TEST_F(Snapshots, AnOlderTransactionThatCommitsLaterDoesNotDisturbARead) {
   ASSERT_OK(reads.commit());
 }
 
+TEST_F(Snapshots, AKeyIsSupersededByWhatOthersDidSinceAndByNothingElse) {
+  const Table where = table();
+  put(where, "k", "0");
+  put(where, "l", "0");
+  const auto superseded = [&](Transaction& tx, std::string_view key) {
+    const auto found = tx.superseded(where, key);
+    EXPECT_OK(found);
+    return found.value_or(false);
+  };
+  auto before = reader();
+  auto writer = begin();
+  EXPECT_FALSE(superseded(before, "k"));
+  EXPECT_FALSE(superseded(before, "new"));
+  ASSERT_OK(writer.put(where, "k", "1"));
+  ASSERT_OK(writer.insert(where, "new", "1"));
+  EXPECT_TRUE(superseded(before, "k"));
+  EXPECT_TRUE(superseded(before, "new"));
+  EXPECT_FALSE(superseded(before, "l"));
+  EXPECT_FALSE(superseded(writer, "k")) << "its own change";
+  ASSERT_OK(writer.abort());
+  EXPECT_FALSE(superseded(before, "k"));
+  for (int i = 0; i < 3; ++i) put(where, "k", "the same");
+  erase(where, "l");
+  EXPECT_TRUE(superseded(before, "k"));
+  EXPECT_TRUE(superseded(before, "l")) << "erased";
+  auto after = reader();
+  EXPECT_FALSE(superseded(after, "k"));
+  EXPECT_FALSE(superseded(after, "l"));
+  EXPECT_CODE(after.superseded(Table(), "k"), invalid_argument);
+  ASSERT_OK(after.commit());
+  ASSERT_OK(before.commit());
+}
+
 TEST_F(Snapshots, UncommittedAndRolledBackWritesAreNeverSeen) {
   const Table where = table();
   put(where, "k", "committed");

@@ -220,6 +220,82 @@ TEST_F(Waiting, AWaiterThatTimedOutHoldsNothing) {
   EXPECT_EQ(now(where, "k"), "third");
 }
 
+// What the message of a failed write says of the record and of whoever was in the way.
+class Blame : public Waiting {
+ protected:
+  static std::string details(const Result<void>& outcome) { return outcome ? "no error" : std::string(outcome.error().details()); }
+  static std::string called(const Transaction& other, std::string_view label) {
+    return std::to_string(other.id().value) + (label.empty() ? "" : " '" + std::string(label) + "'");
+  }
+  static void expect_holds(const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is missing in: " << text;
+  }
+};
+
+TEST_F(Blame, AConflictNamesWhoCommittedFirstAndWhen) {
+  const Table where = table("accounts");
+  put(where, "k\n", "0");
+  auto loser = begin();
+  auto winner = begin({.label = "nightly report"});
+  const std::string name = called(winner, "nightly report");
+  ASSERT_OK(winner.put(where, "k\n", "winner"));
+  ASSERT_OK(winner.commit());
+  const std::string text = details(loser.put(where, "k\n", "loser"));
+  auto after = reader();
+  EXPECT_EQ(text, "table accounts, key k\\x0a: transaction " + name + " committed a change at " +
+                      std::to_string(after.snapshot().value) + ", after this one began");
+  ASSERT_OK(after.commit());
+  ASSERT_OK(loser.abort());
+}
+
+// The slot belongs to another transaction by now: its label must not be told.
+TEST_F(Blame, AConflictWithOneThatIsForgottenTellsTheTimeAlone) {
+  const Table where = table();
+  put(where, "k", "0");
+  auto loser = begin();
+  auto winner = begin({.label = "winner"});
+  const std::string name = called(winner, {});
+  ASSERT_OK(winner.put(where, "k", "winner"));
+  ASSERT_OK(winner.commit());
+  auto next = begin({.label = "innocent"});
+  const std::string text = details(loser.put(where, "k", "loser"));
+  expect_holds(text, "another transaction committed a change at ");
+  EXPECT_EQ(text.find("innocent"), std::string::npos) << text;
+  EXPECT_EQ(text.find(name), std::string::npos) << text;
+  ASSERT_OK(next.abort());
+  ASSERT_OK(loser.abort());
+}
+
+TEST_F(Blame, AWaitThatFailsNamesWhoHoldsTheRecord) {
+  const Table where = table();
+  auto holder = begin({.label = "holder"}), waiter = begin({.lock_deadline = 20ms, .label = "waiter"});
+  ASSERT_OK(holder.put(where, "a", "holder"));
+  ASSERT_OK(waiter.put(where, "b", "waiter"));
+  expect_holds(details(waiter.put(where, "a", "waiter")), "waited for " + called(holder, "holder"));
+  ASSERT_OK(waiter.set_lock_deadline(0ms));
+  auto waiting = put_aside(waiter, where, "a", "waiter");
+  ASSERT_TRUE(waits(waiter.id()));
+  const auto circle = holder.put(where, "b", "holder");
+  EXPECT_CODE(circle, deadlock);
+  expect_holds(details(circle), "would wait for " + called(waiter, "waiter"));
+  ASSERT_OK(holder.abort());
+  EXPECT_OK(waiting.get());
+  ASSERT_OK(waiter.commit());
+}
+
+TEST_F(Blame, ALongKeyLeavesRoomForTheReason) {
+  const Table where = table(std::string(200, 't'));
+  const std::string key(500, '\xff'), label(31, 'l');
+  auto holder = begin({.label = label}), waiter = begin({.lock_deadline = 20ms});
+  ASSERT_OK(holder.put(where, key, "holder"));
+  const std::string text = details(waiter.put(where, key, "waiter"));
+  expect_holds(text, "\\xff...: transaction ");
+  expect_holds(text, "waited for " + called(holder, label));
+  expect_holds(text, "lock deadline");
+  ASSERT_OK(holder.abort());
+  ASSERT_OK(waiter.abort());
+}
+
 TEST_F(Waiting, ReadCommittedTakesASnapshotPerStatement) {
   const Table where = table();
   put(where, "k", "1");

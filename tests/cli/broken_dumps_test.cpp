@@ -4,24 +4,18 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "cli/load_support.hpp"
 #include "fuzz/support.hpp"
-#include "interchange/loader.hpp"
 #include "model/rare_events.hpp"
-#include "values.hpp"
 
 namespace plimsoll::cli {
 namespace {
-
-using Records = std::map<std::string, std::string>;
-using Tables = std::map<std::string, Records>;
-constexpr std::string_view nameless = "default";
 
 // ---- the second reader: the whole text as lines, each judged by itself
 
@@ -219,21 +213,6 @@ void break_it(std::string& text, Random& random) {
 
 // ---- the store
 
-Tables contents(Database& db) {
-  Tables tables;
-  auto transaction = db.begin();
-  const auto names = db.tables();
-  EXPECT_TRUE(transaction && names);
-  for (const TableInfo& info : *names) {
-    Records& records = tables[info.name];
-    EXPECT_TRUE(scan_records(*transaction, *db.open_table(info.name), {}, [&](Bytes key, Bytes value) {
-      records.emplace(key, value);
-      return true;
-    }));
-  }
-  return tables;
-}
-
 void set_up(Database& db, const Tables& present) {
   for (const auto& [name, records] : present) ASSERT_TRUE(db.drop_table(name));
   const auto kept = db.open_table("kept", {.create_if_missing = true});
@@ -269,18 +248,8 @@ TEST(BrokenDumps, LoadExactlyWhatASecondReaderReadsOrLeaveNothing) {
     std::string text = any_dump(random);
     for (std::uint64_t n = random.below(4); n != 0 && !text.empty(); --n) break_it(text, random);
     SCOPED_TRACE(fmt::format("round {}:\n{}", round, text.substr(0, 2000)));
-    std::ofstream(path, std::ios::binary) << text;
     const auto expected = reference(text, db->key_bytes_max());
-    std::optional<Failure> failure;
-    {
-      const auto input = Input::open(path);
-      ASSERT_TRUE(input);
-      LoadOptions options{.format = Format::db_dump};
-      options.settings.default_table = nameless;
-      options.settings.transaction.durability = Durability::relaxed;
-      const auto loaded = load_input(*db, *input, options);
-      if (!loaded) failure = loaded.error();
-    }
+    const auto failure = load_text(*db, path, text, {.format = Format::db_dump});
     if (failure) events.add(kind_of(failure->message));
     ASSERT_EQ(!failure, expected.has_value()) << (failure ? failure->message : "accepted");
     Tables now = contents(*db);

@@ -110,6 +110,16 @@ run 2 config check wrong.toml --json
 jq -e '.error.status == 2 and .error.code == "invalid_argument" and .error.command == "config check"' err >/dev/null || fail "$(cat err)"
 PLIMSOLL_LOCK_DEADLINE=250 run 2 get s k
 failed_with "PLIMSOLL_LOCK_DEADLINE: option lock_deadline: '250' is no duration"
+PLIMSOLL_LOCK_DEADLIN=250ms run 2 get s k
+failed_with 'PLIMSOLL_LOCK_DEADLIN: the variable of no option; did you mean PLIMSOLL_LOCK_DEADLINE?'
+PLIMSOLL_PORT_80_TCP=tcp://10.0.0.1:80 PLIMSOLL_LIBRARY=x PLIMSOLL_TEST_SEED=1 run 0 get s k
+# Whatever the tree itself reads from the environment is known.
+root=$(dirname "$0")/../..
+read_somewhere=$(grep -rhoE "(getenv\(|environ\[|environ\.get\()['\"]PLIMSOLL_[A-Z_]+" "$root"/{src,cli,bench,tests,examples} | grep -o 'PLIMSOLL_.*' | sort -u)
+[ "$(wc -w <<<"$read_somewhere")" -ge 4 ] || fail "too few variables are found: $read_somewhere"
+for variable in $read_somewhere; do
+  grep -qF "{\"$variable\"," "$root/src/config/environment.cpp" || fail "$variable is not in src/config/environment.cpp"
+done
 run 2 get s k --memory-budget 1MiB
 failed_with '--memory-budget: option memory_budget: 1MiB is outside 16MiB .. 1TiB'
 run 3 get s k --config none.toml

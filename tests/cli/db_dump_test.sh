@@ -24,6 +24,12 @@ out_is '258 records loaded'
 run 0 dump one.plim --format db_dump
 cmp one out || fail "the dump differs"
 cp out ours
+run 0 dump one.plim --format db_dump -p
+cp out ours-print
+grep -qx ' k\\5c' ours-print && grep -qx ' A\\ff\\0a\\5cA' ours-print || fail "printable: $(cat ours-print)"
+if LC_ALL=C grep -nq '[^ -~]' ours-print; then fail "the printable form is not printable"; fi
+run 2 dump one.plim --print
+failed_with '--print is a form of db_dump'
 run 0 load several.plim several
 out_is '516 records loaded'
 run 0 dump several.plim --all --format db_dump
@@ -40,12 +46,26 @@ for dump in theirs theirs-print; do
   run 0 dump "$dump.plim" --format db_dump
   cmp ours out || fail "$dump: the records changed"
 done
+# The printable form is the same to them, and theirs is to us.
+run 0 load print.plim ours-print
+run 0 dump print.plim --format db_dump
+cmp ours out || fail "the printable form changed the records"
+db5.3_load -f ours-print print.db
+db5.3_dump print.db >theirs
+diff <(bodies ours) <(bodies theirs) || fail "db_load changed the printable records"
 db5.3_load -f ours-several several.db
 db5.3_dump several.db >theirs-several
 diff <(bodies ours-several) <(bodies theirs-several) || fail "db_load changed the tables"
 run 0 load bdb.plim theirs-several
 run 0 dump bdb.plim --all --format db_dump
 cmp ours-several out || fail "the tables changed"
+run 0 dump several.plim --all --format db_dump --print
+cp out ours-several-print
+db5.3_load -f ours-several-print several-print.db
+db5.3_dump -p several-print.db >theirs-several
+run 0 load bdb-print.plim theirs-several
+run 0 dump bdb-print.plim --all --format db_dump
+cmp ours-several out || fail "the tables changed in the printable form"
 
 # LMDB.
 mkdir one.mdb several.mdb
@@ -60,6 +80,21 @@ mdb_dump -a several.mdb >theirs-several
 run 0 load lmdb2.plim theirs-several
 run 0 dump lmdb2.plim --all --format db_dump
 cmp ours-several out || fail "the tables changed by LMDB"
+mkdir print.mdb plain.mdb
+mdb_load -f ours-several-print print.mdb
+mdb_dump -a print.mdb >theirs-several
+diff <(bodies ours-several) <(bodies theirs-several) || fail "mdb_load changed the printable tables"
+# What mdb_dump -p writes has one meaning only without backslashes.
+{ printf 'VERSION=3\nformat=bytevalue\ntype=btree\nHEADER=END\n'; sed 's/5c/5d/g; s/^ 6b5d$/ 6b5d5d/' records | paste - - | sort -u | tr '\t' '\n'; echo DATA=END; } >plain
+mdb_load -f plain plain.mdb
+mdb_dump plain.mdb >expected
+mdb_dump -p plain.mdb >theirs-print
+run 0 load plain.plim theirs-print
+run 0 dump plain.plim --format db_dump
+diff <(bodies expected) <(bodies out) || fail "mdb_dump -p was misread"
+mdb_dump -p -s accounts print.mdb >theirs-print
+run 1 load twofold.plim theirs-print
+failed_with 'do not double backslashes'
 
 # A table's name that is not plain ASCII, as db_dump writes it.
 run 0 put names.plim k v --table $'t\\\xc3\xa4'

@@ -76,7 +76,7 @@ run 0 get s alice
 out_is 2
 run 0 shell s -c 'begin a; put k in-a --table t; .txn off; .txn a; abort'
 
-# A conflict says where it is: the table, the key, what the other transaction did.
+# A conflict says where it is: the table, the key, which transaction committed first and when; and what can be done.
 status=0
 "$plimsoll" shell s >out 2>err <<'END' || status=$?
 begin a
@@ -93,12 +93,15 @@ END
 last='shell: conflict'
 out_is $'2\nfrom-b'
 failed_with 'plimsoll shell: standard input:7: conflict: '
-failed_with 'default'
-failed_with 'alice'
-failed_with 'another transaction committed a change after this one began'
-failed_with 'begin again'
+grep -Eq "table default, key alice: transaction [0-9]+ 'b' committed a change at [0-9]+, after this one began" err || fail "$(cat err)"
+failed_with '`abort`, then begin again'
+run 1 shell s -c 'begin a; get alice; savepoint early; savepoint late; begin b; put alice 7; commit; .txn a; put alice 8'
+failed_with '`rollback late`'
 run 1 shell s -c 'begin a; put alice 5; begin b; put alice 6'
 failed_with 'lock_timeout'
+grep -Eq "key alice: transaction [0-9]+ waited for [0-9]+ 'a' until its lock deadline" err || fail "$(cat err)"
+failed_with 'another transaction of this shell'
+run 1 shell s -c 'begin a; put alice 5; .txn off; put alice 6'
 failed_with 'another transaction of this shell'
 run 0 put s alice 17
 run 0 put s bob 'a,"b|c'

@@ -48,6 +48,20 @@ types Enter
 types 'sca' Tab 'x' C-u 's' Tab Tab
 sees '^savepoint +scan'
 types C-u
+# Files, where a file is wanted: what follows a folder's slash is the next word's; a blank makes quotes.
+mkdir folder
+printf 'count --table accounts\n' >'folder/my statements'
+types '.read fol' Tab
+sees '^plimsoll> .read folder/$'
+types 'm' Tab
+sees "^plimsoll> .read 'folder/my statements' ?\$"
+types Enter
+sees '^1$'
+types 'get alice; .use acc' Tab
+sees '^plimsoll> get alice; .use accounts ?$'
+types C-u '.show-as he' Tab
+sees '^plimsoll> .show-as hex ?$'
+types C-u
 
 # An open transaction is in the prompt, until it ends; so is another table.
 types 'begin' Enter

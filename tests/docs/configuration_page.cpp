@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/environment.hpp"
 #include "plimsoll/config.hpp"
 
 namespace plimsoll {
@@ -52,7 +53,7 @@ From weak to strong, in every command that opens a store:
 2. one file: that of `--config FILE`, else that of the variable `PLIMSOLL_CONFIG`, else `$XDG_CONFIG_HOME/plimsoll/plimsoll.toml` or, without
    that variable, `~/.config/plimsoll/plimsoll.toml`, if it is there. With an empty `PLIMSOLL_CONFIG` no file is read. The folder of a store
    holds no configuration: what belongs to a store, its page size for one, is in the store.
-3. the environment. An empty variable counts as none, and one that belongs to no option is not looked at;
+3. the environment. An empty variable counts as none. One that begins with `PLIMSOLL_` and is not known is an error, with the nearest that is;
 4. flags.
 
 `plimsoll config show` prints each option, its value and where it comes from; `plimsoll config show STORE` prints what was decided when
@@ -100,6 +101,9 @@ void print_page() {
   for (const OptionFacts& option : option_table()) {
     if (option.kind == OptionKind::program) print("| `" + std::string(option.name) + "` | " + std::string(option.help) + " |\n");
   }
+  print("\n## Variables that are no options\n\nThese may be in the environment as well.\n\n| variable | what it is |\n|---|---|\n");
+  for (const config::OtherVariable& other : config::other_variables())
+    print("| `" + std::string(other.name) + "` | " + std::string(other.meaning) + " |\n");
 }
 
 }  // namespace

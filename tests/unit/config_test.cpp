@@ -12,6 +12,7 @@
 #include <fstream>
 #include <set>
 
+#include "config/environment.hpp"
 #include "plimsoll/text.hpp"
 
 namespace plimsoll {
@@ -252,6 +253,35 @@ TEST(Config, AfterARefusalEverythingIsAsItWas) {
   EXPECT_EQ(values.options().memory_budget, 32_MiB);
   EXPECT_FALSE(values.set("memory_budget", "no", "--flag"));
   EXPECT_EQ(values.options().memory_budget, 32_MiB);
+}
+
+// What read_environment() says with this variable in the environment; empty: it takes it.
+std::string environment_refusal(const std::string& name, const std::string& value = "1") {
+  const Variable variable(name, value);
+  Configuration values;
+  const auto done = values.read_environment();
+  return done ? "" : done.error().message;
+}
+
+TEST(Config, AVariableThatBelongsToNobodyIsRefusedWithTheNearestThatDoes) {
+  EXPECT_EQ(environment_refusal("PLIMSOLL_MEMORY_BUGET", "64MiB"),
+            "PLIMSOLL_MEMORY_BUGET: the variable of no option; did you mean PLIMSOLL_MEMORY_BUDGET?");
+  EXPECT_EQ(environment_refusal("PLIMSOLL_memory_budget", "64MiB").substr(0, 23), "PLIMSOLL_memory_budget:");
+  EXPECT_EQ(environment_refusal("PLIMSOLL_CONFG"), "PLIMSOLL_CONFG: the variable of no option; did you mean PLIMSOLL_CONFIG?");
+  EXPECT_EQ(environment_refusal("PLIMSOLL_EVENTS"), "PLIMSOLL_EVENTS: option events: only a program can set it");
+  EXPECT_TRUE(environment_refusal("PLIMSOLL_").starts_with("PLIMSOLL_: the variable of no option"));
+  EXPECT_EQ(environment_refusal("PLIMSOLL_\n"), "PLIMSOLL_?: the variable of no option; did you mean PLIMSOLL_KILLS?");
+  const std::string longest = environment_refusal("PLIMSOLL_" + std::string(100'000, 'X'));
+  EXPECT_TRUE(longest.ends_with("X: no option has a name of 100000 bytes")) << longest.substr(0, 200);
+  EXPECT_LT(longest.size(), 150u);
+  EXPECT_EQ(environment_refusal("PLIMSOLL_MEMORY_BUGET", ""), "");
+  EXPECT_EQ(environment_refusal("PLIMSOL_MEMORY_BUDGET"), "");  // somebody else's
+  for (const config::OtherVariable& other : config::other_variables()) {
+    std::string name(other.name);
+    if (name.ends_with('*')) name.back() = 'X';
+    EXPECT_EQ(environment_refusal(name), "");
+    EXPECT_EQ(environment_refusal(name + "X").empty(), other.name.ends_with('*')) << name;
+  }
 }
 
 TEST(Config, WhatIsReadLaterWins) {
