@@ -183,8 +183,7 @@ Result<BackupBlock> BackupReader::check_block() {
 
 Result<BackupBlock> BackupReader::read_block() {
   if (++block_ >= blocks_)
-    return fail(ErrorCode::corruption, "the backup is cut off: it has {} blocks, and its end is not among them: {}", blocks_,
-                name_);
+    return fail(ErrorCode::corruption, "the backup is cut off behind block {}, its end is missing: {}", blocks_ - 1, name_);
   PLIMSOLL_TRY(file_->read(block_ * backup_block_bytes, {buffer_.data(), backup_block_bytes}));
   return check_block();
 }
