@@ -557,7 +557,9 @@ TEST_F(BackupJobTest, OneAtATimeAndClosingEndsIt) {
   for (int number = 0; number < 50 && !refused; ++number) {  // the first one may be over already
     start(file(number));
     refused = start(file(number + 1000)).find("\"busy\"") != std::string::npos;
-    if (!refused) { EXPECT_TRUE(eventually([&] { return ask("\"backup_state\"").find("running") == std::string::npos; })); }
+    if (!refused) {
+      EXPECT_TRUE(eventually([&] { return ask("\"backup_state\"").find("running") == std::string::npos; }));
+    }
   }
   EXPECT_TRUE(refused);
   close();
