@@ -47,6 +47,7 @@ Result<BackupWriter> BackupWriter::begin(std::unique_ptr<io::File> file, memory:
   char* const block = writer.payload() - field::payload;
   page_store<std::uint32_t>(block + head::version, backup_format_version);
   page_store<std::uint32_t>(block + head::page_bytes, header.page_bytes);
+  page_store<std::uint32_t>(block + head::zero, 0);
   page_store<std::uint64_t>(block + head::salt, header.salt);
   page_store<std::uint64_t>(block + head::timestamp, header.timestamp.value);
   page_store<std::uint64_t>(block + head::position, header.position.value);
