@@ -197,6 +197,7 @@ TEST_F(BackupFaultsTest, APowerFailureLeavesAWholeStoreOrNone) {
     before->power_fails_at(nth);
     const auto restored = restore_backup(file, copy_path, options(environment));
     done = before->powered();
+    EXPECT_EQ(restored.has_value(), done);
     for (int state = 0; state < 3; ++state) {
       const auto after = before->crash_copy(random);
       Environment then{after.get(), &time_, 9};
