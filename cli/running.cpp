@@ -18,18 +18,10 @@ constexpr std::array all_codes{
 #undef PLIMSOLL_X
 };
 
-Failure failure_from(const ordered_json& error, const std::string& path) {
-  const std::string code = error.value("code", ""), message = error.value("message", "");
-  const auto known = std::ranges::find_if(all_codes, [&](ErrorCode one) { return name(one) == code; });
-  Failure failure(Error(known == all_codes.end() ? ErrorCode::io_error : *known, ""));
-  failure.message = fmt::format("the store '{}' answers: {}", path, message);
-  return failure;
-}
-
 Outcome<ordered_json> result_in(const std::string& answer, const std::string& path) {
   ordered_json parsed = ordered_json::parse(answer, nullptr, false);
   if (parsed.is_object() && parsed.contains("result")) return std::move(parsed["result"]);
-  if (parsed.is_object() && parsed.contains("error")) return std::unexpected(failure_from(parsed["error"], path));
+  if (parsed.is_object() && parsed.contains("error")) return std::unexpected(failure_in(parsed["error"], path));
   return std::unexpected(
       Failure(Exit::failed, "io_error", fmt::format("the process that has '{}' open does not answer in JSON", path)));
 }
@@ -37,6 +29,14 @@ Outcome<ordered_json> result_in(const std::string& answer, const std::string& pa
 std::string text_of(const ordered_json& request) { return request.dump(-1, ' ', false, ordered_json::error_handler_t::replace); }
 
 }  // namespace
+
+Failure failure_in(const ordered_json& error, const std::string& path) {
+  const std::string code = error.value("code", ""), message = error.value("message", "");
+  const auto known = std::ranges::find_if(all_codes, [&](ErrorCode one) { return name(one) == code; });
+  Failure failure(Error(known == all_codes.end() ? ErrorCode::io_error : *known, ""));
+  failure.message = fmt::format("the store '{}' answers: {}", path, message);
+  return failure;
+}
 
 std::uint64_t number_in(const ordered_json& answer, std::string_view field) {
   const ordered_json& found = part_of(answer, field);

@@ -22,6 +22,9 @@ std::uint64_t number_in(const nlohmann::ordered_json& answer, std::string_view f
 std::string text_in(const nlohmann::ordered_json& answer, std::string_view field);  // control characters escaped
 const nlohmann::ordered_json& part_of(const nlohmann::ordered_json& answer, std::string_view field);
 
+// The "error" of an answer.
+Failure failure_in(const nlohmann::ordered_json& error, const std::string& path);
+
 // {"version":1,"request":name}
 nlohmann::ordered_json request_named(std::string_view name);
 

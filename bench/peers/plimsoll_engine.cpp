@@ -1,6 +1,8 @@
 // Plimsoll's options per kind of access.
 #include "bench/peers/plimsoll_engine.hpp"
 
+#include <filesystem>
+
 namespace plimsoll::bench {
 
 Result<std::unique_ptr<PlimsollEngine>> PlimsollEngine::open(const Settings& settings) {
@@ -43,6 +45,30 @@ std::uint64_t value_of(const std::vector<NamedValue>& values, std::string_view w
 }  // namespace
 
 std::uint64_t PlimsollEngine::version_bytes() const { return value_of(database_.statistics().gauges, "version_bytes"); }
+
+// As somebody else asks for one, through the control socket.
+static Result<nlohmann::ordered_json> asked(Database& database, nlohmann::ordered_json request) {
+  request["version"] = 1;
+  nlohmann::ordered_json answer = nlohmann::ordered_json::parse(database.answer(request.dump()));
+  if (answer.contains("error")) return fail(ErrorCode::io_error, "{}", answer["error"].dump());
+  return answer["result"];
+}
+
+Result<void> PlimsollEngine::start_backup(const std::string& file) {
+  PLIMSOLL_TRY(asked(database_, {{"request", "backup"}, {"file", std::filesystem::absolute(file).string()}}));
+  return {};
+}
+
+Result<bool> PlimsollEngine::backup_runs() {
+  PLIMSOLL_ASSIGN(const nlohmann::ordered_json state, asked(database_, {{"request", "backup_state"}}));
+  if (state.contains("error")) return fail(ErrorCode::io_error, "{}", state["error"].dump());
+  return state["state"] == "running";
+}
+
+Result<std::uint64_t> PlimsollEngine::rows_in_backup(const std::string& file) {
+  PLIMSOLL_ASSIGN(const BackupReport report, check_backup(file));
+  return report.total.records;
+}
 
 void PlimsollEngine::add_facts(nlohmann::ordered_json& facts) const {
   const Statistics statistics = database_.statistics();

@@ -78,6 +78,9 @@ class PlimsollEngine {
   std::uint64_t version_bytes() const;
   RecoveryReport recovery_report() const { return database_.recovery_report(); }
   void add_facts(nlohmann::ordered_json& facts) const;
+  Result<void> start_backup(const std::string& file);
+  Result<bool> backup_runs();
+  static Result<std::uint64_t> rows_in_backup(const std::string& file);
 
  private:
   PlimsollEngine(Database database, Table table, const Settings& settings);

@@ -46,6 +46,7 @@ struct SliceOptions {
   double seconds = 1;
   unsigned sample_every = 1;
   std::function<void(double elapsed, std::uint64_t operations)> on_tick{};  // every 100 ms, from the calling thread
+  std::function<bool()> until{};                                            // asked after each tick: the slice ends early
 };
 
 namespace detail {
@@ -101,7 +102,7 @@ Result<SliceResult> run_slice(std::span<const std::unique_ptr<Worker>> workers, 
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < workers.size(); ++i)
     threads.emplace_back([&, i] { detail::run_worker(*workers[i], runs[i], stop, options.sample_every); });
-  while (elapsed() < options.seconds) {
+  while (elapsed() < options.seconds && !(options.until && options.until())) {
     const double left = options.seconds - elapsed();
     if (left > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.on_tick ? std::min(left, 0.1) : left));
     if (options.on_tick) options.on_tick(elapsed(), operations_so_far());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bench/workloads/async_commit.hpp"
+#include "bench/workloads/backup.hpp"
 #include "bench/workloads/long_snapshot.hpp"
 #include "bench/workloads/mixed.hpp"
 #include "bench/workloads/old_version_read.hpp"
@@ -29,6 +30,8 @@ std::unique_ptr<Workload> make_workload(const Settings& settings) {
   if (name == "recovery") return std::make_unique<Recovery<E>>(settings);
   if constexpr (CommitsAsynchronously<typename E::Session>)
     if (name == "async_commit") return std::make_unique<SteadyWorkload<E, AsyncCommitWorker<E>>>(settings);
+  if constexpr (MakesBackups<E>)
+    if (name == "backup") return std::make_unique<Backup<E>>(settings);
   return nullptr;
 }
 

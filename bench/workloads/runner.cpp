@@ -64,7 +64,7 @@ Result<SliceResult> run_with_scaling(Workload& workload, const Settings& setting
 }  // namespace
 
 bool is_sliceable(std::string_view workload) {
-  return workload != "long_snapshot" && workload != "old_version_read" && workload != "recovery";
+  return workload != "backup" && workload != "long_snapshot" && workload != "old_version_read" && workload != "recovery";
 }
 
 Result<double> arithmetic_rate(unsigned threads, double seconds) {

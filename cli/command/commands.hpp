@@ -8,6 +8,7 @@ class Program;
 
 void add_commands(Program& program);
 
+void add_backup(Program& program);
 void add_bench(Program& program);
 void add_check(Program& program);
 void add_completion(Program& program);
@@ -21,6 +22,7 @@ void add_load(Program& program);
 void add_log(Program& program);
 void add_page(Program& program);
 void add_put(Program& program);
+void add_restore(Program& program);
 void add_scan(Program& program);
 void add_shell(Program& program);
 void add_stat(Program& program);

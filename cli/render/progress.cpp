@@ -36,7 +36,11 @@ Progress::~Progress() {
 }
 
 void Progress::update(std::uint64_t done, std::uint64_t records) {
-  if (!visible_ || calls_++ % calls_per_look != 0) return;
+  if (visible_ && calls_++ % calls_per_look == 0) look(done, records);
+}
+
+void Progress::look(std::uint64_t done, std::uint64_t records) {
+  if (!visible_) return;
   const auto now = std::chrono::steady_clock::now();
   if (now < next_) return;
   next_ = now + redraw_every;

@@ -20,7 +20,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void update(std::uint64_t done, std::uint64_t records);
+  void update(std::uint64_t done, std::uint64_t records);  // of each record: mostly does nothing
+  void look(std::uint64_t done, std::uint64_t records);    // of who calls rarely
 
  private:
   void draw(std::uint64_t done, std::uint64_t records);

@@ -237,7 +237,8 @@ typedef struct plimsoll_verify_report {
   uint64_t space_compared;  // 0: pages were freed meanwhile, so that pages in use could not be compared with what refers to them
 } plimsoll_verify_report;
 
-// Answers 0 to go on; anything else ends the walk, which then is a success. This holds for all callbacks that answer int.
+// Answers 0 to go on; anything else ends the walk, which then is a success. This holds for all callbacks that answer int,
+// except plimsoll_backup_watch.
 typedef int (*plimsoll_each_problem)(void* context, const plimsoll_problem* problem);
 
 // Reads the whole store and checks it. `report`, whose `size` is set, gets the figures; `each` (may be NULL) is called for every
@@ -248,6 +249,41 @@ PLIMSOLL_API plimsoll_status plimsoll_verify(plimsoll_db* db, plimsoll_verify_re
 
 // With PLIMSOLL_NO_BACKGROUND_THREADS: does one round of what the background would do. *worked (may be NULL): 1 if there was work.
 PLIMSOLL_API plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worked, plimsoll_error* error);
+
+// ---- Backups -------------------------------------------------------------------------------------------------------------------
+
+typedef struct plimsoll_backup_report {
+  size_t size;
+  uint64_t position;    // the backup holds exactly what the commits did whose records end at or below it in the log
+  uint64_t timestamp;   // of its snapshot
+  uint64_t salt;        // of the store that it was made of
+  uint64_t page_bytes;  // of that store
+  uint64_t tables;      // this and what follows: also how far the work is
+  uint64_t records;
+  uint64_t record_bytes;  // keys and values
+  uint64_t file_bytes;
+} plimsoll_backup_report;
+
+// Told now and then how far the work is, in the calling thread; the first four fields are 0 meanwhile. Anything but 0 calls it off:
+// the call answers transaction_aborted, and nothing is left of the work. Must not close the store.
+typedef int (*plimsoll_backup_watch)(void* context, const plimsoll_backup_report* so_far);
+
+// Writes all tables, as one snapshot shows them, into the new file `file` (NUL-terminated, as all paths), while transactions go on.
+// The file is complete and on stable storage, or not there. `report`, whose `size` is set, and `watch` may be NULL, here and below.
+// Errors: already_exists, no_space, io_error, not_found (no such folder), memory_budget_exceeded, corruption (of the store),
+// transaction_timeout (it was killed). Thread-safe.
+PLIMSOLL_API plimsoll_status plimsoll_backup(plimsoll_db* db, const char* file, plimsoll_backup_report* report,
+                                             plimsoll_backup_watch watch, void* context, plimsoll_error* error);
+// Reads the whole backup and looks at every checksum. Errors: invalid_argument (no backup), version_mismatch, corruption (names the
+// block), not_found, io_error. Thread-safe.
+PLIMSOLL_API plimsoll_status plimsoll_check_backup(const char* file, plimsoll_backup_report* report, plimsoll_backup_watch watch,
+                                                   void* context, plimsoll_error* error);
+// Makes the store `path`, which must not exist, of the backup, and verifies it; it is closed afterwards. It has the page size of
+// the first store; of `options`, which may be NULL, those about memory and the log count, and events are not told. After an error
+// nothing is left of it. Errors: those of plimsoll_check_backup and plimsoll_open, already_exists. Thread-safe.
+PLIMSOLL_API plimsoll_status plimsoll_restore_backup(const char* file, const char* path, const plimsoll_options* options,
+                                                     plimsoll_backup_report* report, plimsoll_backup_watch watch, void* context,
+                                                     plimsoll_error* error);
 
 // ---- Tables --------------------------------------------------------------------------------------------------------------------
 
@@ -275,7 +311,10 @@ PLIMSOLL_API plimsoll_status plimsoll_table_name(plimsoll_db* db, plimsoll_table
 enum { PLIMSOLL_SNAPSHOT = 0, PLIMSOLL_READ_COMMITTED = 1, PLIMSOLL_REPEATABLE_READ = 2, PLIMSOLL_SERIALIZABLE = 3 };
 enum { PLIMSOLL_DURABLE = 0, PLIMSOLL_RELAXED = 1 };
 // Flags of plimsoll_txn_options.
-enum { PLIMSOLL_TXN_READ_ONLY = 1 };
+enum {
+  PLIMSOLL_TXN_READ_ONLY = 1,
+  PLIMSOLL_TXN_WITH_POSITION = 2  // the newest snapshot, and plimsoll_txn_position; with PLIMSOLL_TXN_READ_ONLY, without as_of
+};
 
 typedef struct plimsoll_txn_options {
   size_t size;
@@ -349,6 +388,9 @@ PLIMSOLL_API plimsoll_status plimsoll_release(plimsoll_txn* txn, uint32_t savepo
 PLIMSOLL_API uint64_t plimsoll_txn_id(const plimsoll_txn* txn);
 // The timestamp at which it reads, or 0 once it has ended (or for NULL).
 PLIMSOLL_API uint64_t plimsoll_txn_snapshot(const plimsoll_txn* txn);
+// Of one begun with PLIMSOLL_TXN_WITH_POSITION: it reads exactly what the commits did whose records end at or below this position
+// of the log, so that plimsoll_read_log goes on from there. 0 for others, once it has ended, and for NULL.
+PLIMSOLL_API uint64_t plimsoll_txn_position(const plimsoll_txn* txn);
 // Changes the transaction's deadline, counted from now. PLIMSOLL_NO_DEADLINE: none. 0 and other negative numbers: invalid_argument.
 PLIMSOLL_API plimsoll_status plimsoll_set_deadline(plimsoll_txn* txn, int64_t from_now_ms, plimsoll_error* error);
 // Changes how long a write waits for another transaction. The same numbers.

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plimsoll/backup.hpp"
 #include "plimsoll/error.hpp"
 #include "plimsoll/options.hpp"
 #include "plimsoll/stats.hpp"
@@ -67,6 +68,12 @@ class Database {
   Result<void> transact(const TransactionOptions& options, const std::function<Result<void>(Transaction&)>& body);
 
   Result<void> checkpoint();
+
+  // Writes all tables, as one snapshot shows them, into a new file, while transactions go on; plimsoll/backup.hpp says more. The
+  // file is `file`.partial until it is complete and on stable storage; after an error neither is there. It takes less than 1 MiB of
+  // the budget, and holds old versions back as every long reader does. Errors: already_exists, no_space, io_error,
+  // memory_budget_exceeded, corruption (of the store), transaction_timeout (it was killed), transaction_aborted (called off).
+  Result<BackupReport> backup(std::string_view file, const BackupWatcher& watch = {});
 
   // Moves the hard limit: 16 MiB .. Options::memory_budget, bytes. Lower: memory is given back to the system until the new limit
   // holds, pages of the pool first, the largest transactions last; memory_budget_exceeded: what users hold does not fit below it,

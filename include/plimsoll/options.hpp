@@ -80,9 +80,12 @@ struct TransactionOptions {
   std::optional<std::chrono::milliseconds> deadline{};       // unset: Options::transaction_deadline
   std::optional<std::chrono::milliseconds> lock_deadline{};  // unset: Options::lock_deadline
   std::optional<Timestamp> as_of{};                          // read at this timestamp: a published point or inside the window
-  std::size_t memory_bytes_max = 0;                          // cap on the transaction's memory context; 0: the budget
-  std::uint64_t written_bytes_max = 0;                       // cap on keys + values written; 0: none
-  std::string_view label{};                                  // shown in transaction lists; cut at 31 bytes
+  // read_only, without as_of: the newest snapshot, with the position of the log that it stands at (Transaction::position). What it
+  // shows may not be durable yet; commit() waits until it is, as durability says.
+  bool with_position = false;
+  std::size_t memory_bytes_max = 0;     // cap on the transaction's memory context; 0: the budget
+  std::uint64_t written_bytes_max = 0;  // cap on keys + values written; 0: none
+  std::string_view label{};             // shown in transaction lists; cut at 31 bytes
 };
 
 // A half-open key range [from, to); an absent bound is infinite.

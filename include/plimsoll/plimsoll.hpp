@@ -1,6 +1,7 @@
 // Umbrella header: everything a user of the library needs.
 #pragma once
 
+#include "plimsoll/backup.hpp"
 #include "plimsoll/config.hpp"
 #include "plimsoll/control.hpp"
 #include "plimsoll/database.hpp"

@@ -31,6 +31,9 @@ class CursorImpl;
 class ValueReaderImpl;
 class ValueWriterImpl;
 }  // namespace txn
+namespace db {
+class Store;
+}
 
 // A table of one store. A copyable name for it; holds nothing open. Once the table was dropped, calls with it answer not_found, also
 // if another table of the same name was made since; so they do when 3,072 other tables were dropped since it was opened.
@@ -185,12 +188,15 @@ class Transaction {
 
   TxnId id() const;            // 0 once it has ended
   Timestamp snapshot() const;  // what it reads
+  // Of one begun with_position: it reads exactly what the commits did whose records end at or below this position of the log, so
+  // that Database::read_log goes on from there. 0: of any other, or it has ended.
+  Lsn position() const;
   bool active() const;
   Result<void> set_deadline(std::chrono::milliseconds from_now);
   Result<void> set_lock_deadline(std::chrono::milliseconds wait);
 
  private:
-  friend class Database;
+  friend class db::Store;
   Transaction(txn::TransactionImpl* impl, std::uint64_t id) : impl_(impl), id_(id) {}
   Result<txn::TransactionImpl*> enter() const;
   txn::TransactionImpl* impl_ = nullptr;

@@ -84,11 +84,12 @@ Result<Options> to_options(const plimsoll_options* given) {
 
 Result<TransactionOptions> to_options(const plimsoll_txn_options* given) {
   PLIMSOLL_ASSIGN(const plimsoll_txn_options from, read_sized(given, "options"));
-  PLIMSOLL_TRY(check_flags(from.flags, PLIMSOLL_TXN_READ_ONLY, "options->flags"));
+  PLIMSOLL_TRY(check_flags(from.flags, PLIMSOLL_TXN_READ_ONLY | PLIMSOLL_TXN_WITH_POSITION, "options->flags"));
   TransactionOptions to;
   PLIMSOLL_ASSIGN(to.isolation, choose(isolations, from.isolation, "options->isolation"));
   PLIMSOLL_ASSIGN(to.durability, choose(durabilities, from.durability, "options->durability"));
   to.read_only = (from.flags & PLIMSOLL_TXN_READ_ONLY) != 0;
+  to.with_position = (from.flags & PLIMSOLL_TXN_WITH_POSITION) != 0;
   if (from.deadline_ms != 0) { PLIMSOLL_ASSIGN(to.deadline, to_duration(from.deadline_ms, {}, "options->deadline_ms")); }
   if (from.lock_deadline_ms != 0) {
     PLIMSOLL_ASSIGN(to.lock_deadline, to_duration(from.lock_deadline_ms, {}, "options->lock_deadline_ms"));

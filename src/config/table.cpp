@@ -178,6 +178,7 @@ constexpr Entry table[] = {
     program_entry("TransactionOptions::deadline", "of the one transaction; transaction_deadline is the default"),
     program_entry("TransactionOptions::lock_deadline", "of the one transaction; lock_deadline is the default"),
     program_entry("TransactionOptions::as_of", "the moment that the one transaction reads"),
+    program_entry("TransactionOptions::with_position", "whether the one transaction tells where in the log its snapshot stands"),
     program_entry("TransactionOptions::label", "the name of the one transaction in lists"),
 };
 
@@ -190,9 +191,9 @@ consteval std::size_t fields(const Options& all) {
   return 18;
 }
 consteval std::size_t fields(const TransactionOptions& all) {
-  [[maybe_unused]] const auto& [isolation, read_only, durability, deadline, lock_deadline, as_of, memory_bytes_max,
+  [[maybe_unused]] const auto& [isolation, read_only, durability, deadline, lock_deadline, as_of, with_position, memory_bytes_max,
                                 written_bytes_max, label] = all;
-  return 9;
+  return 10;
 }
 static_assert(std::size(table) == fields(Options{}) + fields(TransactionOptions{}), "a field has no entry");
 

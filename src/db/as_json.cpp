@@ -120,6 +120,21 @@ ordered_json as_json(const std::vector<TransactionInfo>& transactions) {
   return all;
 }
 
+ordered_json as_json(const BackupJob::State& backup) {
+  const std::string_view state = backup.number == 0 ? "none" : backup.running ? "running" : backup.error ? "failed" : "done";
+  ordered_json shown{{"number", backup.number},
+                     {"state", state},
+                     {"file", backup.file},
+                     {"position", backup.report.position.value},
+                     {"timestamp", backup.report.timestamp.value},
+                     {"tables", backup.report.total.tables},
+                     {"records", backup.report.total.records},
+                     {"record_bytes", backup.report.total.record_bytes},
+                     {"file_bytes", backup.report.total.file_bytes}};
+  if (backup.error) shown["error"] = {{"code", plimsoll::name(backup.error->code())}, {"message", backup.error->message()}};
+  return shown;
+}
+
 ordered_json as_json(const std::vector<WaitEdge>& waits) {
   ordered_json all = ordered_json::array();
   for (const WaitEdge& wait : waits)

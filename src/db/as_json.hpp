@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
+#include "db/backup_job.hpp"
 #include "plimsoll/stats.hpp"
 
 namespace plimsoll::db {
@@ -15,5 +16,6 @@ nlohmann::ordered_json as_json(const Statistics& statistics, const std::vector<C
 nlohmann::ordered_json explained(const Statistics& statistics);
 nlohmann::ordered_json as_json(const std::vector<TransactionInfo>& transactions);
 nlohmann::ordered_json as_json(const std::vector<WaitEdge>& waits);
+nlohmann::ordered_json as_json(const BackupJob::State& backup);
 
 }  // namespace plimsoll::db

@@ -73,6 +73,17 @@ Result<ordered_json> take_checkpoint(Store& store, const ordered_json&) {
   return ordered_json{{"log_start", store.log().start().value}};
 }
 
+// The process may stand in another folder than who asks.
+Result<ordered_json> start_backup(Store& store, const ordered_json& request) {
+  const auto file = request.find("file");
+  if (file == request.end() || !file->is_string() || !file->get_ref<const std::string&>().starts_with('/'))
+    return fail(ErrorCode::invalid_argument, "the request needs \"file\", a path that begins with /");
+  PLIMSOLL_ASSIGN(const std::uint64_t number, store.backup_job().start(file->get<std::string>()));
+  return ordered_json{{"number", number}};
+}
+
+Result<ordered_json> show_backup(Store& store, const ordered_json&) { return as_json(store.backup_job().state()); }
+
 Result<ordered_json> reset_statistics(Store& store, const ordered_json&) {
   store.reset_statistics();
   return ordered_json::object();
@@ -90,6 +101,8 @@ constexpr std::array requests{Request{"stat", show_statistics},
                               Request{"release_memory", release_memory},
                               Request{"set_memory_budget", set_memory_budget},
                               Request{"checkpoint", take_checkpoint},
+                              Request{"backup", start_backup},
+                              Request{"backup_state", show_backup},
                               Request{"reset_statistics", reset_statistics}};
 
 Result<ordered_json> result_of(Store& store, std::string_view line) {

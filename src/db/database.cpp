@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/fail.hpp"
+#include "db/backup.hpp"
 #include "db/control.hpp"
 #include "db/store.hpp"
 #include "log/record.hpp"
@@ -104,8 +105,7 @@ Result<std::string> Database::table_name(Table table) {
 
 Result<Transaction> Database::begin(const TransactionOptions& options) {
   PLIMSOLL_OPEN();
-  PLIMSOLL_ASSIGN(txn::TransactionImpl* const transaction, store_->transactions().begin(options));
-  return Transaction(transaction, transaction->id().value);
+  return store_->begin(options);
 }
 
 Result<void> Database::transact(const TransactionOptions& options, const std::function<Result<void>(Transaction&)>& body) {
@@ -128,6 +128,10 @@ Result<void> Database::transact(const TransactionOptions& options, const std::fu
 Result<void> Database::checkpoint() {
   PLIMSOLL_OPEN();
   return store_->checkpoint();
+}
+Result<BackupReport> Database::backup(std::string_view file, const BackupWatcher& watch) {
+  PLIMSOLL_OPEN();
+  return db::backup(*store_, file, watch);
 }
 Result<void> Database::set_memory_budget(std::size_t bytes) {
   PLIMSOLL_OPEN();

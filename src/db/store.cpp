@@ -18,6 +18,11 @@ Result<void> Store::write_super(Lsn checkpoint, bool clean) {
   return storage::write_superblock(*files_, path_, super_, false);
 }
 
+Result<Transaction> Store::begin(const TransactionOptions& options) {
+  PLIMSOLL_ASSIGN(txn::TransactionImpl* const transaction, transactions_->begin(options));
+  return Transaction(transaction, transaction->id().value);
+}
+
 Result<void> Store::kill(TxnId id) {
   PLIMSOLL_TRY(transactions_->kill(id));
   events_->add(EventKind::killed, "transaction {}", id.value);
@@ -31,6 +36,7 @@ Result<void> Store::checkpoint() { return checkpointer_->take(true, 0); }
 Result<void> Store::close() {
   PLIMSOLL_TRY(usable());
   if (closed_) return {};
+  backup_job_.call_off();
   for (int tries = 0; !transactions_->abort_all(); ++tries) {
     constexpr int tries_max = 10'000;
     if (tries == tries_max) return fail(ErrorCode::busy, "transactions are still inside operations of other threads");

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "db/backup_job.hpp"
 #include "db/catalogue.hpp"
 #include "db/environment.hpp"
 #include "db/events.hpp"
@@ -39,6 +40,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
 
   // What the public API calls (database.cpp, verify.cpp, statistics.cpp).
   Result<void> usable() const;  // not after fork
+  Result<Transaction> begin(const TransactionOptions& options);
   Result<void> checkpoint();
   Result<VerifyReport> verify();
   Statistics statistics() const;
@@ -52,6 +54,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   registry::Registry& registry() { return *registry_; }
   memory::MemoryBudget& budget() { return *budget_; }
   Catalogue& catalogue() { return *catalogue_; }
+  BackupJob& backup_job() { return backup_job_; }
   log::Log& log() { return *log_; }
   HybridClock& clock() { return *clock_; }
   Metrics& metrics() { return metrics_; }
@@ -157,6 +160,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::atomic<std::uint64_t> damaged_told_{0}, pressure_told_{0};
   bool closed_ = false;
   std::vector<std::thread> threads_;
+  BackupJob backup_job_{*this};
   std::unique_ptr<io::LineServer> control_;  // last: it asks all others
 };
 

@@ -22,17 +22,29 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   view_ = {&engine_.registry, 0, 0, false};
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
   slot().read_only.store(read_only_, std::memory_order_seq_cst);
+  PLIMSOLL_TRY(take_snapshot(options));
+  context_.begin_use(id_.value, slot().begun_ns.load(std::memory_order_relaxed));
+  context_.set_cap(options.memory_bytes_max);
+  return {};
+}
+
+Result<void> TransactionImpl::take_snapshot(const TransactionOptions& options) {
+  read_position_ = Lsn{};
   if (options.as_of) {
     PLIMSOLL_TRY(engine_.registry.take_snapshot_at(slot_, *options.as_of));
     view_.snapshot = options.as_of->value;
+  } else if (options.with_position) {
+    if (engine_.log.failed()) return fail(ErrorCode::read_only, "the log has failed: no snapshot has a position in it");
+    // A commit draws its timestamp and the place of its record under this mutex: what lies below the log's end is in the snapshot.
+    const MutexLock lock(engine_.registry.commit_mutex());
+    view_.snapshot = engine_.registry.take_snapshot(slot_, false).value;
+    read_position_ = engine_.log.end();
   } else {
     // After a log error nothing may be read that could be lost.
     view_.read_only = read_only_ || engine_.log.failed();
     view_.snapshot = engine_.registry.take_snapshot(slot_, view_.read_only).value;
+    if (!read_only_) read_position_ = engine_.log.end();
   }
-  read_position_ = read_only_ ? Lsn{} : engine_.log.end();
-  context_.begin_use(id_.value, slot().begun_ns.load(std::memory_order_relaxed));
-  context_.set_cap(options.memory_bytes_max);
   return {};
 }
 

@@ -18,8 +18,6 @@ Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* do
       if (done != nullptr) engine_.async_commits->cancel();
       return decided;
     }
-  } else if (read_only_ || !durable_) {
-    position = Lsn{};
   }
   if (!durable_) position = Lsn{};
   release_committed();

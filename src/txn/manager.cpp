@@ -48,6 +48,8 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
   for (const auto& time : {options.deadline, options.lock_deadline})
     if (time && time->count() < 0)
       return fail(ErrorCode::invalid_argument, "a deadline of {} ms: 0 (none) or more is allowed", time->count());
+  if (options.with_position && (!options.read_only || options.as_of))
+    return fail(ErrorCode::invalid_argument, "with_position is for transactions that are read_only, without as_of");
   std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
   if (options.deadline) deadline = saturated_ns(*options.deadline);
   if (deadline != 0) now = engine_.time.coarse_ns();

@@ -82,6 +82,7 @@ class TransactionImpl {
   registry::SlotIndex slot_index() const { return slot_; }
   TxnId id() const { return id_; }
   Timestamp snapshot() const { return Timestamp{view_.snapshot}; }
+  Lsn position() const { return read_only_ ? read_position_ : Lsn{}; }
   std::uint64_t last_entry() const { return last_entry_.load(std::memory_order_acquire); }
   Bytes global_id() const { return {global_id_.data(), global_id_bytes_}; }
   Engine& engine() { return engine_; }
@@ -122,6 +123,7 @@ class TransactionImpl {
   enum class Want : std::uint8_t { existence, value };
 
   // begin_end.cpp
+  Result<void> take_snapshot(const TransactionOptions& options);
   void end(bool committed);
   Result<void> check_writable(Bytes key) const;
   // read.cpp
@@ -207,7 +209,7 @@ class TransactionImpl {
   std::atomic<bool> needs_revert_{false}, lingering_{false};
   std::atomic<std::uint64_t> sacrificed_{0};  // the id of the last one
   bool keeps_marks_ = false;                  // committed, but some marks are looked up in this slot
-  Lsn read_position_{};                       // everything read was committed by records below (rule 15)
+  Lsn read_position_{};  // everything read was committed by records below (rule 15); readers have one only if they ask for it
   std::atomic<std::uint64_t> last_entry_{0};
   std::uint64_t entries_ = 0;      // entries in the chain
   std::uint64_t write_count_ = 0;  // grows with every write: cursors notice

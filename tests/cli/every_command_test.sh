@@ -53,6 +53,10 @@ works scan s
 works count s
 works tables s
 works dump s
+covered+=("backup")  # into a new file each time
+run 0 backup s first
+answers_json backup s second
+works restore --check first
 works shell s -c 'scan; .tables'
 works stat s
 works txn list s

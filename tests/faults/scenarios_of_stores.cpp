@@ -78,6 +78,60 @@ Result<void> verify(Life& life) {
   return {};
 }
 
+// --- backups ---
+
+constexpr const char *backup_file = "/backup", *restored_path = "/restored";
+
+io::FileSystem& files_of(Life& life) { return *life.options().environment->files; }
+
+void without_backup(Life& life) {
+  const auto exists = files_of(life).exists(backup_file);
+  ASSERT_TRUE(exists);
+  if (*exists) { EXPECT_TRUE(files_of(life).remove(backup_file)); }
+}
+
+Result<void> back_up(Life& life) {
+  auto made = life.db().backup(backup_file);
+  TRY(made);
+  auto checked = check_backup(backup_file, {}, life.options().environment);
+  TRY(checked);
+  if (checked->total.records != life.must.tables["t"].size()) return std::unexpected(wrong("a backup"));
+  return {};
+}
+
+void remove_store(io::FileSystem& files, const std::string& folder) {
+  auto names = files.list(folder);
+  ASSERT_TRUE(names);
+  for (const std::string& name : *names) {
+    const std::string path = folder + "/" + name;
+    if (name == "log") {
+      remove_store(files, path);
+    } else {
+      EXPECT_TRUE(files.remove(path));
+    }
+  }
+  EXPECT_TRUE(files.remove(folder));
+}
+
+// What a restore that failed leaves is nothing.
+void with_backup(Life& life) {
+  const auto exists = files_of(life).exists(backup_file);
+  ASSERT_TRUE(exists);
+  if (!*exists) { EXPECT_TRUE(life.db().backup(backup_file)); }
+  for (const std::string name : {"/restored", "/restored.partial"}) {
+    const auto left = files_of(life).exists(name);
+    ASSERT_TRUE(left);
+    EXPECT_FALSE(*left) << name;
+  }
+}
+
+Result<void> restore(Life& life) {
+  auto done = restore_backup(backup_file, restored_path, life.options());
+  TRY(done);
+  remove_store(files_of(life), restored_path);
+  return {};
+}
+
 Result<void> look_about(Life& life) {
   const Statistics all = life.db().statistics();
   if (all.accounts.empty() || all.counters.empty()) return std::unexpected(wrong("statistics"));
@@ -212,6 +266,8 @@ constexpr Scenario all[] = {
     {.name = "checkpoint", .run = checkpoint, .prepare = make_work},
     {.name = "background", .run = background, .prepare = make_work},
     {.name = "verify", .run = verify},
+    {.name = "backup", .run = back_up, .prepare = without_backup},
+    {.name = "restore", .run = restore, .prepare = with_backup},
     {.name = "statistics", .run = look_about},
     {.name = "less_memory", .run = less_memory},
     {.name = "close", .run = close, .prepare = make_work, .kind = Scenario::ends},

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The path of somebody who has installed the packages, below ROOT, and nothing else: loads a CSV, queries it, reads the manual, then embeds the store
+# The path of somebody who has installed the packages, below ROOT, and nothing else: loads a CSV, queries it, backs it up and restores it, reads the manual, then embeds the store
 # in a program of his own. Usage: new_user_test.sh ROOT CXX CC
 set -euo pipefail
 root=$1 compiler=$2 c_compiler=$3
@@ -18,6 +18,11 @@ says '3 records loaded' plimsoll load people.plim people.csv --key id
 says '{"name":"Grace","born":"1906"}' plimsoll shell people.plim -c 'get 2'
 says 2 plimsoll shell people.plim -c 'begin; del 1; count; abort'
 says 3 plimsoll shell people.plim -c 'count'
+plimsoll backup people.plim people.plimbak >/dev/null
+plimsoll del people.plim 2
+plimsoll restore people.plimbak restored.plim >/dev/null
+says '{"name":"Grace","born":"1906"}' plimsoll get restored.plim 2
+says 2 plimsoll count people.plim
 
 # Every command has its manual, and the shells have their completions.
 for command in $(plimsoll --help | awk '/^Subcommands:/ { listing = 1; next } /^[^ ]/ { listing = 0 } listing && /^  [a-z]/ { print $1 }'); do

@@ -91,9 +91,14 @@ void NameTable::unlink(const std::string& path) {
 
 void NameTable::rename(const std::string& from, const std::string& to) {
   PLIMSOLL_DCHECK(from != to);
-  const Entry* entry = find(from);
-  PLIMSOLL_CHECK(entry != nullptr && !entry->is_directory());
-  add({{from, std::nullopt}, {to, *entry}});
+  PLIMSOLL_CHECK(find(from) != nullptr);
+  Change change;
+  for (const auto& [path, entry] : current_) {
+    if (path != from && !path.starts_with(from + "/")) continue;
+    change.push_back({path, std::nullopt});
+    change.push_back({to + path.substr(from.size()), entry});
+  }
+  add(std::move(change));
 }
 
 // A change becomes certain together with the earlier changes of the names that it touches, whichever directory those are in.

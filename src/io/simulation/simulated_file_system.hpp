@@ -13,7 +13,8 @@
 // bytes), growing and cutting, and names whose directory was not synced. write_durable() covers its own bytes and the size only.
 //
 // Thread-safe. Files and locks may outlive the file system and share its state; after a crash they only answer io_error. The empty
-// path and "/" are directories from the beginning. Directories cannot be renamed. A removed file no longer takes room, open or not.
+// path and "/" are directories from the beginning. A directory is renamed with what is in it, to a name that is not there yet; what
+// makes the rename certain makes the names in it certain. A removed file no longer takes room, open or not.
 #pragma once
 
 #include <memory>
