@@ -35,8 +35,8 @@ namespace db {
 class Store;
 }
 
-// A table of one store. A copyable name for it; holds nothing open. Once the table was dropped, calls with it answer not_found, also
-// if another table of the same name was made since; so they do when 3,072 other tables were dropped since it was opened.
+// A table of one store. A copyable name for it; holds nothing open. Once the table was dropped, calls with it answer not_found,
+// also if another table of the same name was made since; so they do when 3,072 other tables were dropped since it was opened.
 class Table {
  public:
   Table() = default;

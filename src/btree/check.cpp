@@ -67,7 +67,9 @@ class Trees::Walk {
     storage::OptimisticPage parent;
     std::optional<std::uint8_t> level;  // of the parent
     for (std::size_t depth = 0;; ++depth) {
-      if (!buffers_[depth]) { PLIMSOLL_ASSIGN(buffers_[depth], trees_.provider_.map(memory::Account::io_buffers, trees_.page_bytes())); }
+      if (!buffers_[depth]) {
+        PLIMSOLL_ASSIGN(buffers_[depth], trees_.provider_.map(memory::Account::io_buffers, trees_.page_bytes()));
+      }
       char* const copied = buffers_[depth].data();
       const Result<storage::OptimisticPage> sampled = copy(page, copied);
       if (parent.bytes != nullptr && !parent.still_valid()) return false;

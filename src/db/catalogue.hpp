@@ -25,7 +25,7 @@ class Catalogue {
 
   Result<TreeId> find(Bytes name);    // not_found
   Result<TreeId> create(Bytes name);  // already_exists
-  Result<void> drop(Bytes name);  // busy: a transaction runs
+  Result<void> drop(Bytes name);      // busy: a transaction runs
   bool is_dropped(TreeId tree, std::uint32_t opened) const { return dropped_.stale(tree, opened); }
   Result<void> finish_drops();  // frees what an interrupted drop left
   Result<std::vector<TableInfo>> list(bool internal);

@@ -97,8 +97,7 @@ Result<std::string> Database::table_name(Table table) {
   PLIMSOLL_OPEN();
   PLIMSOLL_ASSIGN(const auto all, store_->catalogue().list(false));
   for (const TableInfo& one : all)
-    if (one.tree == table.tree() && table.store() == store_->salt() &&
-        !store_->catalogue().is_dropped(one.tree, table.opened()))
+    if (one.tree == table.tree() && table.store() == store_->salt() && !store_->catalogue().is_dropped(one.tree, table.opened()))
       return one.name;
   return fail(ErrorCode::not_found, "no such table in this store");
 }

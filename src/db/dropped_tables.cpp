@@ -19,7 +19,9 @@ DroppedTables::Entry& DroppedTables::entry_of(TreeId tree) const {
 Result<void> DroppedTables::note(TreeId tree) {
   PLIMSOLL_CHECK(tree.value != 0);
   memory::Mapping made;  // outside the mutex, which ranks above the budget's
-  if (!ready_.load(std::memory_order_relaxed)) { PLIMSOLL_ASSIGN(made, provider_.map(memory::Account::registry, entries * sizeof(Entry))); }
+  if (!ready_.load(std::memory_order_relaxed)) {
+    PLIMSOLL_ASSIGN(made, provider_.map(memory::Account::registry, entries * sizeof(Entry)));
+  }
   const MutexLock lock(mutex_);
   if (made) memory_ = std::move(made);
   ready_.store(true, std::memory_order_relaxed);

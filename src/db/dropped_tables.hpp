@@ -23,7 +23,8 @@ class DroppedTables {
   DroppedTables(memory::PageProvider& provider, registry::Registry& registry, std::atomic<std::uint32_t>& count)
       : provider_(provider), registry_(registry), count_(count) {}
 
-  // Handles of `tree` made so far are stale. By one thread at a time. busy: a transaction runs, which might have passed this check; memory_budget_exceeded.
+  // Handles of `tree` made so far are stale. By one thread at a time. busy: a transaction runs, which might have passed this check;
+  // memory_budget_exceeded.
   Result<void> note(TreeId tree);
   void take_back(TreeId tree);  // it was not dropped after all
   bool stale(TreeId tree, std::uint32_t opened) const;

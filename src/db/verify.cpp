@@ -1,10 +1,13 @@
-// Database::verify: every tree's structure and checksums, every large value's content, every chain of older versions, and that pages
-// in use are exactly the pages that something refers to. Transactions go on meanwhile; the background frees nothing.
+// Database::verify: every tree's structure and checksums, every large value's content, every chain of older versions, and that
+// pages in use are exactly the pages that something refers to. Transactions go on meanwhile; the background frees nothing.
 //
 // What only a store at rest can be judged by is compared if it was at rest:
-//  - Pages in use and not referred to: were in use when the walk began, and nothing was freed since. What was referred to then is met:
-//    nodes only lose keys on their right to new nodes, and what a superseded large value lay in is in the garbage tree, walked last.
-//  - Extents met twice: nothing was logged meanwhile. A value that is superseded after the walk has passed is met in the garbage tree
+//  - Pages in use and not referred to: were in use when the walk began, and nothing was freed since. What was referred to then is
+//  met:
+//    nodes only lose keys on their right to new nodes, and what a superseded large value lay in is in the garbage tree, walked
+//    last.
+//  - Extents met twice: nothing was logged meanwhile. A value that is superseded after the walk has passed is met in the garbage
+//  tree
 //    again.
 #include <fmt/format.h>
 
@@ -162,8 +165,10 @@ class Verification {
         refer(value.extent[i].first + page, table.name, extents_again_);
     auto read = read_through(engine_, value, session_);
     // An abort may have freed it meanwhile.
-    if (!read && still_there(table.tree, key, descriptor)) read = read_through(engine_, value, session_);
-    else if (!read && read.error().code() != ErrorCode::memory_budget_exceeded) return;
+    if (!read && still_there(table.tree, key, descriptor))
+      read = read_through(engine_, value, session_);
+    else if (!read && read.error().code() != ErrorCode::memory_budget_exceeded)
+      return;
     if (!read && (read.error().code() == ErrorCode::memory_budget_exceeded || still_there(table.tree, key, descriptor)))
       failed(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error());
   }
@@ -193,8 +198,7 @@ class Verification {
       ++used;
       free_until(page);
       next = page + 1;
-      if (used_.has(page) && !referred_.has(page))
-        problem(page, "", "in use according to the space map, but nothing refers to it");
+      if (used_.has(page) && !referred_.has(page)) problem(page, "", "in use according to the space map, but nothing refers to it");
     }));
     free_until(referred_.pages());
     const std::uint32_t all = engine_.space.file_pages();
@@ -207,9 +211,9 @@ class Verification {
   memory::Context session_;
   const Snapshot snapshot_;
   VerifyReport report_;
-  PageSet used_, referred_;                                  // when it began; by what was met
+  PageSet used_, referred_;                                 // when it began; by what was met
   std::vector<VerifyProblem> nodes_again_, extents_again_;  // what was met twice
-  std::optional<Error> refused_;                             // no memory for it: that says nothing about the store
+  std::optional<Error> refused_;                            // no memory for it: that says nothing about the store
 };
 
 }  // namespace

@@ -159,9 +159,7 @@ TEST_F(Tables, WhenTooManyTablesWereDroppedToTellOldHandlesAreRefused) {
   const auto make = [&](int i) { return opened->open_table("table " + std::to_string(i), {.create_if_missing = true}); };
   const auto kept = opened->open_table("kept", {.create_if_missing = true});
   ASSERT_OK(kept);
-  const auto reach = [&](Table where) {
-    return opened->transact({}, [&](Transaction& tx) { return tx.put(where, "k", "v"); });
-  };
+  const auto reach = [&](Table where) { return opened->transact({}, [&](Transaction& tx) { return tx.put(where, "k", "v"); }); };
   for (int i = 0; i <= dropped_max; ++i) ASSERT_OK(make(i));
   for (int i = 0; i < dropped_max; ++i) ASSERT_OK(opened->drop_table("table " + std::to_string(i)));
   EXPECT_OK(reach(*kept));
