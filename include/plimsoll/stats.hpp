@@ -108,6 +108,7 @@ struct WaitEdge {
 struct TableInfo {
   std::string name;
   TreeId tree{};
+  friend bool operator==(const TableInfo&, const TableInfo&) = default;
 };
 
 struct VerifyProblem {

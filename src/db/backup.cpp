@@ -56,21 +56,20 @@ class PendingFile {
 
 struct Snapshot {
   Transaction transaction;
-  std::vector<TableInfo> tables;
+  Standing standing;
 };
 
 // Tables have no versions: one that is made is there at once, in all snapshots. If the list is the same before and after the
-// snapshot is taken, it is that of the snapshot.
+// snapshot is taken, it is that of the snapshot. Once the transaction runs, none of them can be dropped.
 Result<Snapshot> take_snapshot(Store& store) {
   constexpr int tries_max = 1000;
   const TransactionOptions how{
       .read_only = true, .deadline = std::chrono::milliseconds(0), .with_position = true, .label = "backup"};
-  const auto same = [](const TableInfo& a, const TableInfo& b) { return a.tree == b.tree && a.name == b.name; };
-  PLIMSOLL_ASSIGN(auto before, store.catalogue().list(false));
+  PLIMSOLL_ASSIGN(Standing before, store.catalogue().standing());
   for (int tries = 0; tries < tries_max; ++tries) {
     PLIMSOLL_ASSIGN(Transaction transaction, store.begin(how));
-    PLIMSOLL_ASSIGN(auto after, store.catalogue().list(false));
-    if (std::ranges::equal(before, after, same)) return Snapshot{std::move(transaction), std::move(after)};
+    PLIMSOLL_ASSIGN(Standing after, store.catalogue().standing());
+    if (before == after) return Snapshot{std::move(transaction), std::move(after)};
     before = std::move(after);
   }
   return fail(ErrorCode::busy, "tables are made or dropped all the time: no backup can begin");
@@ -81,8 +80,8 @@ class Walk {
   Walk(Store& store, Transaction& transaction, BackupWriter& writer, const BackupWatcher& watch)
       : store_(store), transaction_(transaction), writer_(writer), watch_(watch) {}
 
-  Result<void> table(const TableInfo& info) {
-    const Table table(info.tree, store_.salt());
+  Result<void> table(const TableInfo& info, std::uint32_t opened) {
+    const Table table(info.tree, store_.salt(), opened);
     PLIMSOLL_TRY(writer_.add_table(info.name));
     PLIMSOLL_ASSIGN(Cursor cursor, transaction_.cursor(table));
     for (;;) {
@@ -96,8 +95,6 @@ class Walk {
       }
       PLIMSOLL_TRY(tell());
     }
-    if (store_.catalogue().is_dropped(info.tree))
-      return fail(ErrorCode::busy, "table \"{}\" was dropped while the backup read it", info.name);
     return {};
   }
   // Once for each piece of the file.
@@ -146,7 +143,7 @@ Result<BackupReport> backup(Store& store, std::string_view file, const BackupWat
                             .position = snapshot.transaction.position()};
   PLIMSOLL_ASSIGN(BackupWriter writer, BackupWriter::begin(std::move(handle), store.engine().provider, header));
   Walk walk(store, snapshot.transaction, writer, watch);
-  for (const TableInfo& table : snapshot.tables) PLIMSOLL_TRY(walk.table(table));
+  for (const TableInfo& table : snapshot.standing.tables) PLIMSOLL_TRY(walk.table(table, snapshot.standing.drops));
   PLIMSOLL_TRY(snapshot.transaction.commit());  // the log is durable up to the position
   PLIMSOLL_TRY(writer.finish());
   PLIMSOLL_TRY(pending.complete());

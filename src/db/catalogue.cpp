@@ -251,6 +251,12 @@ Result<void> Catalogue::finish_drops() {
   return {};
 }
 
+Result<Standing> Catalogue::standing() {
+  const MutexLock lock(mutex_);
+  PLIMSOLL_ASSIGN(std::vector<TableInfo> tables, list(false));
+  return Standing{std::move(tables), engine_.drops.load(std::memory_order_seq_cst)};
+}
+
 Result<std::vector<TableInfo>> Catalogue::list(bool internal) {
   std::vector<TableInfo> tables;
   memory::Context context(engine_.contexts, "catalogue");

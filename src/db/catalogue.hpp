@@ -17,6 +17,13 @@ namespace plimsoll::db {
 
 inline constexpr std::uint32_t catalogue_root = 1, garbage_root = 2, pages_at_creation = 3;
 
+// The tables, and after how many drops.
+struct Standing {
+  std::vector<TableInfo> tables;
+  std::uint32_t drops = 0;
+  friend bool operator==(const Standing&, const Standing&) = default;
+};
+
 class Catalogue {
  public:
   explicit Catalogue(txn::Engine& engine) : engine_(engine), dropped_(engine.provider, engine.registry, engine.drops) {}
@@ -27,6 +34,7 @@ class Catalogue {
   Result<TreeId> create(Bytes name);  // already_exists
   Result<void> drop(Bytes name);      // busy: a transaction runs
   bool is_dropped(TreeId tree, std::uint32_t opened) const { return dropped_.stale(tree, opened); }
+  Result<Standing> standing();  // while none is being made or dropped
   Result<void> finish_drops();  // frees what an interrupted drop left
   Result<std::vector<TableInfo>> list(bool internal);
 
