@@ -47,7 +47,7 @@ class Loading {
 
   Result<void> table(Bytes name) {
     PLIMSOLL_ASSIGN(const TreeId tree, store_->catalogue().create(name));
-    table_ = Table(tree, store_->salt());
+    table_ = Table(tree, store_->salt(), store_->engine().drops.load());
     return {};
   }
   Result<void> record(BackupReader& reader, const BackupReader::Entry& entry, const std::function<Result<void>()>& look) {
