@@ -1,7 +1,7 @@
 // Records, cursors and streams: right use, wrong use, and handles that outlive their transaction.
 #include "support.h"
 
-static const plimsoll_table no_table = {0, 0};
+static const plimsoll_table no_table = {0, 0, 0};
 
 // Calls each entry that takes a transaction, a table and a key, which all must answer `status`.
 static void expect_all(plimsoll_status status, plimsoll_txn* txn, plimsoll_table table) {
@@ -118,7 +118,8 @@ static void nulls(plimsoll_db* db, plimsoll_table table) {
   plimsoll_txn* txn = begin(db);
   expect_all(PLIMSOLL_INVALID_ARGUMENT, NULL, table);
   expect_all(PLIMSOLL_INVALID_ARGUMENT, txn, no_table);
-  expect_all(PLIMSOLL_INVALID_ARGUMENT, txn, (plimsoll_table){table.store, (uint64_t)1 << 32 | table.tree});
+  expect_all(PLIMSOLL_INVALID_ARGUMENT, txn, (plimsoll_table){table.store, (uint64_t)1 << 32 | table.tree, 0});
+  expect_all(PLIMSOLL_INVALID_ARGUMENT, txn, (plimsoll_table){table.store, table.tree, (uint64_t)1 << 32});
   char long_key[2000] = {1};
   INVALID(plimsoll_put(txn, table, long_key, sizeof long_key, "v", 1, &error));
   INVALID(plimsoll_put(txn, table, "", 0, "v", 1, &error));

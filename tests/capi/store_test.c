@@ -128,7 +128,7 @@ static int each_table(void* context, const char* name, size_t name_bytes, plimso
 }
 
 static void tables(plimsoll_db* db) {
-  plimsoll_table table = {0, 0}, again = {0, 0};
+  plimsoll_table table = {0, 0, 0}, again = {0, 0, 0};
   EXPECT(PLIMSOLL_NOT_FOUND, plimsoll_table_open(db, "one", 3, 0, &table, &error));
   OK(plimsoll_table_open(db, "one", 3, PLIMSOLL_TABLE_CREATE, &table, &error));
   OK(plimsoll_table_open(db, "one", 3, PLIMSOLL_TABLE_CREATE, &again, &error));
@@ -156,8 +156,8 @@ static void tables(plimsoll_db* db) {
   plimsoll_free(name);
   OK(plimsoll_table_name(db, again, &name, NULL, &error));
   plimsoll_free(name);
-  EXPECT(PLIMSOLL_NOT_FOUND, plimsoll_table_name(db, (plimsoll_table){1, 2}, &name, NULL, &error));
-  INVALID(plimsoll_table_name(db, (plimsoll_table){again.store, UINT64_MAX}, &name, NULL, &error));
+  EXPECT(PLIMSOLL_NOT_FOUND, plimsoll_table_name(db, (plimsoll_table){1, 2, 0}, &name, NULL, &error));
+  INVALID(plimsoll_table_name(db, (plimsoll_table){again.store, UINT64_MAX, 0}, &name, NULL, &error));
   CHECK(name == NULL);
   INVALID(plimsoll_table_name(db, again, NULL, NULL, &error));
   INVALID(plimsoll_table_name(NULL, again, &name, NULL, &error));

@@ -40,7 +40,7 @@ static inline plimsoll_db* open_memory(void) {
 }
 
 static inline plimsoll_table make_table(plimsoll_db* db, const char* name) {
-  plimsoll_table table = {0, 0};
+  plimsoll_table table = {0, 0, 0};
   OK(plimsoll_table_open(db, name, strlen(name), PLIMSOLL_TABLE_CREATE, &table, &error));
   CHECK(table.tree != 0);
   return table;
