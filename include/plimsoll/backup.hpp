@@ -1,7 +1,7 @@
 // Backups: one file that holds every table as a snapshot shows it, made while transactions go on; and a new store from such a file.
 // docs/backup-format.md describes the file, docs/operations.md when to use what.
 //
-//   auto made = db->backup("/backups/monday.plimbak");
+//   auto made = db.backup("/backups/monday.plimbak");
 //   if (made) std::printf("everything up to position %llu\n", static_cast<unsigned long long>(made->position.value));
 //   auto sound = plimsoll::check_backup("/backups/monday.plimbak");
 //   auto restored = plimsoll::restore_backup("/backups/monday.plimbak", "shop.plim");
