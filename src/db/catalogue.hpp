@@ -26,7 +26,8 @@ struct Standing {
 
 class Catalogue {
  public:
-  explicit Catalogue(txn::Engine& engine) : engine_(engine), dropped_(engine.provider, engine.registry, engine.drops) {}
+  explicit Catalogue(txn::Engine& engine) : engine_(engine), dropped_(engine.registry, engine.drops) {}
+  Result<void> open() { return dropped_.open(engine_.provider); }  // before all else
 
   static Result<void> format(storage::Pool& pool, storage::Space& space, log::Log& log);  // creating a store: pages 0 to 2
 

@@ -14,17 +14,18 @@ DroppedTables::Entry& DroppedTables::entry_of(TreeId tree) const {
   return all[at];
 }
 
+Result<void> DroppedTables::open(memory::PageProvider& provider) {
+  PLIMSOLL_ASSIGN(memory::Mapping made, provider.map(memory::Account::registry, entries * sizeof(Entry)));
+  const MutexLock lock(mutex_);  // which ranks above the budget's
+  memory_ = std::move(made);
+  return {};
+}
+
 // First the count, then whether anybody is there: a transaction that comes later sees the count, waits for the mutex, and finds the
 // entry.
 Result<void> DroppedTables::note(TreeId tree) {
   PLIMSOLL_CHECK(tree.value != 0);
-  memory::Mapping made;  // outside the mutex, which ranks above the budget's
-  if (!ready_.load(std::memory_order_relaxed)) {
-    PLIMSOLL_ASSIGN(made, provider_.map(memory::Account::registry, entries * sizeof(Entry)));
-  }
   const MutexLock lock(mutex_);
-  if (made) memory_ = std::move(made);
-  ready_.store(true, std::memory_order_relaxed);
   const std::uint32_t drop = count_.fetch_add(1, std::memory_order_seq_cst) + 1;
   if (const std::uint64_t running = registry_.active(); running != 0)
     return fail(ErrorCode::busy, "a table cannot be dropped while transactions run ({})", running);
@@ -47,7 +48,6 @@ void DroppedTables::take_back(TreeId tree) {
 
 bool DroppedTables::stale(TreeId tree, std::uint32_t opened) const {
   const MutexLock lock(mutex_);
-  if (!memory_) return false;
   if (opened < forgotten_) return true;
   const Entry& entry = entry_of(tree);
   return entry.tree == tree.value && entry.drop > opened;

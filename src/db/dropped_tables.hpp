@@ -1,7 +1,7 @@
 // Which tables were dropped since the store was opened. A table is known by its root page, which may belong to another table later,
 // so a handle also says how many drops there had been when it was made: it is stale if its tree was dropped after that.
 //
-// Of fixed size, charged at the first drop. When it is full it forgets all, and every handle made before that is stale.
+// Of fixed size, charged when the store is opened. When it is full it forgets all, and every handle made before that is stale.
 // Thread-safe.
 #pragma once
 
@@ -20,11 +20,10 @@ class DroppedTables {
   static constexpr std::size_t entries = 4096;  // distinct root pages, before all is forgotten
 
   // `count`: drops begun so far, which a new handle remembers.
-  DroppedTables(memory::PageProvider& provider, registry::Registry& registry, std::atomic<std::uint32_t>& count)
-      : provider_(provider), registry_(registry), count_(count) {}
+  DroppedTables(registry::Registry& registry, std::atomic<std::uint32_t>& count) : registry_(registry), count_(count) {}
+  Result<void> open(memory::PageProvider& provider);  // before all else; memory_budget_exceeded
 
-  // Handles of `tree` made so far are stale. By one thread at a time. busy: a transaction runs, which might have passed this check;
-  // memory_budget_exceeded.
+  // Handles of `tree` made so far are stale. By one thread at a time. busy: a transaction runs, which might have passed this check.
   Result<void> note(TreeId tree);
   void take_back(TreeId tree);  // it was not dropped after all
   bool stale(TreeId tree, std::uint32_t opened) const;
@@ -35,10 +34,8 @@ class DroppedTables {
   };
   Entry& entry_of(TreeId tree) const PLIMSOLL_REQUIRES(mutex_);  // or the empty one where it belongs
 
-  memory::PageProvider& provider_;
   registry::Registry& registry_;
   std::atomic<std::uint32_t>& count_;
-  std::atomic<bool> ready_{false};  // memory_ is there
   mutable Mutex mutex_{LatchRank::events};
   memory::Mapping memory_ PLIMSOLL_GUARDED_BY(mutex_);
   std::size_t used_ PLIMSOLL_GUARDED_BY(mutex_) = 0;

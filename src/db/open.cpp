@@ -362,6 +362,7 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
                                 *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
                                 saturated_ns(options_.transaction_deadline), saturated_ns(options_.lock_deadline)});
   catalogue_ = std::make_unique<Catalogue>(*engine_);
+  PLIMSOLL_TRY(catalogue_->open());
   engine_->is_dropped = [this](TreeId tree, std::uint32_t opened) { return catalogue_->is_dropped(tree, opened); };
   engine_->table_name = [this](TreeId tree) { return table_name(tree); };
   PLIMSOLL_ASSIGN(transactions_, txn::TransactionManager::make(*engine_));

@@ -67,7 +67,7 @@ class Snapshot {
   }
   ~Snapshot() {
     if (transaction_ == nullptr) return;
-    static_cast<void>(transaction_->commit(nullptr, nullptr));  // it has written nothing
+    static_cast<void>(transaction_->abort());  // it has written nothing
     txn::TransactionManager::leave(*transaction_, id_);
   }
   Snapshot(const Snapshot&) = delete;
