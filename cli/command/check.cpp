@@ -23,6 +23,8 @@ void show_json(const VerifyReport& report, Output& output) {
                  {"free_pages", report.free_pages},
                  {"tables", report.tables},
                  {"records", report.records},
+                 {"chains", report.chains},
+                 {"space_compared", report.space_compared},
                  {"problems", problems}});
 }
 

@@ -12,12 +12,6 @@ io::FileSystem& backup_files(Environment* environment) {
   return environment != nullptr ? *environment->files : *plain;
 }
 
-std::string_view folder_of(std::string_view path) {
-  const std::size_t slash = path.find_last_of('/');
-  if (slash == std::string_view::npos) return ".";
-  return path.substr(0, std::max<std::size_t>(slash, 1));
-}
-
 namespace {
 
 // A file that gets its name when it is complete. Until then, and if it never is, nothing of that name is there.
@@ -43,7 +37,7 @@ class PendingFile {
   Result<void> complete() {
     PLIMSOLL_TRY(files_.rename(partial_, name_));
     there_ = name_;
-    PLIMSOLL_TRY(files_.sync_directory(folder_of(name_)));
+    PLIMSOLL_TRY(files_.sync_directory(io::folder_of(name_)));
     there_.clear();
     return {};
   }

@@ -14,6 +14,4 @@ Result<BackupReport> backup(Store& store, std::string_view file, const BackupWat
 // Where backups lie: in the environment's files, else in those of the operating system, also for a store in memory.
 io::FileSystem& backup_files(Environment* environment);
 
-std::string_view folder_of(std::string_view path);
-
 }  // namespace plimsoll::db

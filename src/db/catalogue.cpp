@@ -105,7 +105,7 @@ Result<void> Catalogue::drop(Bytes name) {
   PLIMSOLL_ASSIGN(const TreeId tree, find_to_change(name));
   memory::Context context(engine_.contexts, "drop");
   PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));  // before anything has happened
-  PLIMSOLL_TRY(dropped_.note(tree));
+  if (!dropped_.note(tree)) return fail(ErrorCode::busy, "table \"{}\" cannot be dropped while transactions run", name);
   const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
   // The marker first, then the name: after a crash in between the table is dropped at the next open, and the drop was under way.
   const Result<Lsn> marked = change_entry(marker, tree);

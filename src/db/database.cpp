@@ -70,17 +70,18 @@ Result<void> Database::close() {
 
 Result<Table> Database::open_table(std::string_view name, const TableOptions& options) {
   PLIMSOLL_OPEN();
-  const std::uint32_t opened = store_->engine().drops.load(std::memory_order_seq_cst);
-  auto found = store_->catalogue().find(name);
-  if (!found && found.error().code() == ErrorCode::not_found && options.create_if_missing) {
-    found = store_->catalogue().create(name);
-    if (!found && found.error().code() == ErrorCode::already_exists)
-      found = store_->catalogue().find(name);  // another thread was first
+  for (;;) {
+    const std::uint32_t opened = store_->engine().drops.load(std::memory_order_seq_cst);
+    auto found = store_->catalogue().find(name);
+    if (!found && found.error().code() == ErrorCode::not_found && options.create_if_missing) {
+      found = store_->catalogue().create(name);
+      if (!found && found.error().code() == ErrorCode::already_exists)
+        found = store_->catalogue().find(name);  // another thread was first
+    }
+    if (!found) return std::unexpected(found.error());
+    // Again after a drop: of this name, perhaps, and made again with the same root.
+    if (opened == store_->engine().drops.load(std::memory_order_seq_cst)) return Table(*found, store_->salt(), opened);
   }
-  if (!found) return std::unexpected(found.error());
-  // A drop meanwhile: of this name, perhaps, and made again with the same root.
-  if (opened != store_->engine().drops.load(std::memory_order_seq_cst)) return open_table(name, options);
-  return Table(*found, store_->salt(), opened);
 }
 
 Result<void> Database::drop_table(std::string_view name) {

@@ -23,12 +23,12 @@ Result<void> DroppedTables::open(memory::PageProvider& provider) {
 
 // First the count, then whether anybody is there: a transaction that comes later sees the count, waits for the mutex, and finds the
 // entry.
-Result<void> DroppedTables::note(TreeId tree) {
+bool DroppedTables::note(TreeId tree) {
   PLIMSOLL_CHECK(tree.value != 0);
+  if (registry_.active() != 0) return false;  // and no handle needs to be looked at for it
   const MutexLock lock(mutex_);
   const std::uint32_t drop = count_.fetch_add(1, std::memory_order_seq_cst) + 1;
-  if (const std::uint64_t running = registry_.active(); running != 0)
-    return fail(ErrorCode::busy, "a table cannot be dropped while transactions run ({})", running);
+  if (registry_.active() != 0) return false;
   constexpr std::size_t used_max = entries / 4 * 3;  // probing stays short
   if (used_ == used_max) {
     std::memset(memory_.data(), 0, memory_.bytes());
@@ -38,7 +38,7 @@ Result<void> DroppedTables::note(TreeId tree) {
   Entry& entry = entry_of(tree);
   used_ += entry.tree == 0 ? 1 : 0;
   entry = {tree.value, drop};
-  return {};
+  return true;
 }
 
 void DroppedTables::take_back(TreeId tree) {

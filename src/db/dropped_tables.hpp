@@ -23,8 +23,9 @@ class DroppedTables {
   DroppedTables(registry::Registry& registry, std::atomic<std::uint32_t>& count) : registry_(registry), count_(count) {}
   Result<void> open(memory::PageProvider& provider);  // before all else; memory_budget_exceeded
 
-  // Handles of `tree` made so far are stale. By one thread at a time. busy: a transaction runs, which might have passed this check.
-  Result<void> note(TreeId tree);
+  // Handles of `tree` made so far are stale. By one thread at a time. False: a transaction runs, which might have passed the
+  // check; then they are not.
+  bool note(TreeId tree);
   void take_back(TreeId tree);  // it was not dropped after all
   bool stale(TreeId tree, std::uint32_t opened) const;
 

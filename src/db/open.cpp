@@ -142,8 +142,7 @@ Result<void> Store::take_lock() {
   if (!exists) {
     if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
     PLIMSOLL_TRY(files_->make_directory(path_));
-    const auto slash = path_.find_last_of('/');
-    PLIMSOLL_TRY(files_->sync_directory(slash == std::string::npos ? "." : slash == 0 ? "/" : path_.substr(0, slash)));
+    PLIMSOLL_TRY(files_->sync_directory(io::folder_of(path_)));
   } else {
     // Never make files in a folder that is not ours.
     PLIMSOLL_ASSIGN(const bool is_store, files_->exists(file(storage::superblock_name)));

@@ -159,7 +159,7 @@ class PendingStore {
     store_.reset();
     PLIMSOLL_TRY(files_.rename(partial_, path_));
     partial_ = path_;
-    PLIMSOLL_TRY(files_.sync_directory(folder_of(path_)));
+    PLIMSOLL_TRY(files_.sync_directory(io::folder_of(path_)));
     begun_ = false;
     return {};
   }

@@ -163,14 +163,11 @@ class Verification {
     for (std::uint32_t i = 0; i < value.count; ++i)
       for (std::uint32_t page = 0; page < value.extent[i].pages; ++page)
         refer(value.extent[i].first + page, table.name, extents_again_);
-    auto read = read_through(engine_, value, session_);
+    const auto read = read_through(engine_, value, session_);
+    if (read) return;
     // An abort may have freed it meanwhile.
-    if (!read && still_there(table.tree, key, descriptor))
-      read = read_through(engine_, value, session_);
-    else if (!read && read.error().code() != ErrorCode::memory_budget_exceeded)
-      return;
-    if (!read && (read.error().code() == ErrorCode::memory_budget_exceeded || still_there(table.tree, key, descriptor)))
-      failed(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error());
+    if (read.error().code() != ErrorCode::memory_budget_exceeded && !still_there(table.tree, key, descriptor)) return;
+    failed(value.count == 0 ? 0 : value.extent[0].first, table.name, read.error());
   }
 
   bool still_there(TreeId tree, Bytes key, Bytes descriptor) const {

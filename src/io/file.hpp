@@ -77,6 +77,13 @@ class FileSystem {
   virtual Result<std::uint64_t> lock_holder(std::string_view path) = 0;
 };
 
+// The folder that a path lies in: "." without a slash, "/" for what lies there.
+inline std::string_view folder_of(std::string_view path) {
+  const std::size_t slash = path.find_last_of('/');
+  if (slash == std::string_view::npos) return ".";
+  return path.substr(0, slash == 0 ? 1 : slash);
+}
+
 // The back ends. `uring` needs the kernel's consent: make_uring answers io_error where it is refused.
 std::unique_ptr<FileSystem> make_plain_file_system();
 Result<std::unique_ptr<FileSystem>> make_uring_file_system();

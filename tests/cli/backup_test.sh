@@ -70,17 +70,7 @@ failed_with 'format version 2'
 [ ! -e r3 ] && [ ! -e r3.partial ] && [ ! -e b3 ] && [ ! -e b3.partial ] || fail "something was made: $(ls)"
 
 # Another process has it open: a load that goes on meanwhile.
-mkfifo input
-"$plimsoll" load s input --partial --batch 1000 >load.out 2>load.err &
-loader=$!
-exec 3>input
-trap 'exec 3>&-; wait "$loader" 2>/dev/null || true' EXIT
-printf '{"key":"k%05d","value":"v"}\n' {1..20000} >&3
-for ((look = 0; look < 200; ++look)); do
-  [ ! -S s/control ] || break
-  sleep 0.05
-done
-[ -S s/control ] || fail "no control socket: $(ls s)"
+hold_open s --partial --batch 1000
 mkdir elsewhere
 (cd elsewhere && "$plimsoll" backup ../s b4 --json >../out 2>../err) || fail "beside a running store: $(cat err)"
 [ ! -s err ] || fail "beside a running store: $(cat err)"

@@ -3,6 +3,7 @@
 #   out_is TEXT              standard output was exactly TEXT and a line feed
 #   json FILTER              jq's FILTER holds for standard output (for each line of it)
 #   listed HEADING COMMAND   below that heading of the command's --help, the first word of each line
+#   hold_open STORE OPTION...  another process has the store open: a load that waits for more input (file descriptor 3), process $loader
 #   failed_with TEXT         standard error was one line that holds TEXT
 set -euo pipefail
 plimsoll=$1
@@ -33,4 +34,20 @@ failed_with() {
 listed() {
   # shellcheck disable=SC2086
   "$plimsoll" $2 --help | awk -v heading="$1:" '/^[^ ]/ { listing = $0 == heading; next } listing && /^  [^ ]/ { print $1 }'
+}
+
+hold_open() {
+  local store=$1 look
+  shift
+  mkfifo input
+  "$plimsoll" load "$store" input "$@" >load.out 2>load.err &
+  loader=$!
+  exec 3>input
+  trap 'exec 3>&-; wait "$loader" 2>/dev/null || true' EXIT
+  printf '{"key":"k%05d","value":"v"}\n' {1..20000} >&3
+  for ((look = 0; look < 200; ++look)); do
+    [ ! -S "$store/control" ] || return 0
+    sleep 0.05
+  done
+  fail "no control socket: $(ls "$store")"
 }

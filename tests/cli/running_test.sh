@@ -4,17 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 run 0 put s apple 1
-mkfifo input
-"$plimsoll" load s input >load.out 2>load.err &
-loader=$!
-exec 3>input
-trap 'exec 3>&-; wait "$loader" 2>/dev/null || true' EXIT
-printf '{"key":"k%05d","value":"v"}\n' {1..20000} >&3
-for ((look = 0; look < 200; ++look)); do
-  [ ! -S s/control ] || break
-  sleep 0.05
-done
-[ -S s/control ] || fail "no control socket: $(ls s)"
+hold_open s
 [ "$(stat -c %a s/control)" = 600 ] || fail "its mode is $(stat -c %a s/control)"
 
 for ((look = 0; look < 200; ++look)); do
