@@ -137,7 +137,7 @@ Result<void> HostileClient::put(Transaction& tx, std::uint64_t key, std::uint32_
 
 Result<void> HostileClient::step() {
   ++totals_.transactions;
-  if (!stage_.calm.load(std::memory_order_relaxed)) {
+  if (stage_.hostile()) {
     if (role_ == HostileRole::holder) return hold();
     if (role_ == HostileRole::pinner) return pin();
     if (role_ == HostileRole::giant) return giant();
@@ -193,7 +193,8 @@ Result<void> HostileClient::scan() {
 // Keeps values alive up to a share of the budget, then looks at them once more.
 Result<void> HostileClient::hold() {
   constexpr std::size_t values_max = 256;
-  const std::size_t share = stage_.memory_budget / 16 + random_.below(stage_.memory_budget / 16);
+  const auto most = static_cast<std::size_t>(stage_.held_share * static_cast<double>(stage_.memory_budget) / stage_.holders);
+  const std::size_t share = most / 2 + random_.below(most / 2 + 1);
   auto tx = database_->begin({.read_only = true});
   PLIMSOLL_PASSING(tx);
   struct Held {
@@ -203,7 +204,7 @@ Result<void> HostileClient::hold() {
   std::vector<Held> held;
   std::size_t bytes = 0;
   bool refused = false;
-  while (bytes < share && held.size() < values_max && !refused && !stage_.stop) {
+  while (bytes < share && held.size() < values_max && !refused && stage_.hostile()) {
     const std::uint64_t key = (random_.below(4) == 0 ? random_key() : random_key() / large_every * large_every);
     if (key < first_key()) continue;
     auto found = tx->get(table_, Key(key).bytes());
@@ -217,7 +218,7 @@ Result<void> HostileClient::hold() {
   }
   totals_.held_peak = std::max<std::uint64_t>(totals_.held_peak, bytes);
   const std::uint64_t until = now_ns() + (200 + random_.below(800)) * 1'000'000;
-  while (now_ns() < until && !stage_.stop) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  while (now_ns() < until && stage_.hostile()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   for (std::size_t i = 0; i < held.size(); i += 1 + random_.below(16)) {
     if (!tx->active()) break;  // a victim's values are gone
     expect(held[i].key, generation(held[i].key), held[i].value.bytes());
@@ -237,7 +238,7 @@ Result<void> HostileClient::pin() {
     generation_then = generation(key);
   }
   const std::uint64_t until = now_ns() + (100 + random_.below(1500)) * 1'000'000;
-  while (now_ns() < until && !stage_.stop) PLIMSOLL_TRY(update());
+  while (now_ns() < until && stage_.hostile()) PLIMSOLL_TRY(update());
   for (const auto& [key, generation_then] : seen) {
     auto found = tx->get(table_, Key(key).bytes());
     PLIMSOLL_PASSING(found);
@@ -255,7 +256,7 @@ Result<void> HostileClient::giant() {
   const double wanted = stage_.giant_budgets * static_cast<double>(stage_.memory_budget);
   std::uint64_t written = 0;
   std::optional<Savepoint> point;
-  for (std::uint64_t at = 0; static_cast<double>(written) < wanted && !stage_.stop; ++at) {
+  for (std::uint64_t at = 0; static_cast<double>(written) < wanted && stage_.hostile(); ++at) {
     const std::uint64_t i = at % generations_.size(), key = first_key() + i;
     if (i == 0) {
       if (point) {

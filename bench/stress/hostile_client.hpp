@@ -26,6 +26,9 @@ struct HostileStage {
   std::uint64_t seed = 1;
   std::uint64_t keys_per_client = 0;
   double giant_budgets = 100;  // what a giant writes, in budgets
+  double held_share = 0.25;    // of the budget: the most that all holders together keep
+  unsigned holders = 1;
+  bool hostile() const { return !calm.load(std::memory_order_relaxed) && !stop.load(std::memory_order_relaxed); }
 };
 
 struct HostileTotals {

@@ -52,6 +52,9 @@ class Run {
     stage_.seed = settings.seed;
     stage_.keys_per_client = settings.keys_per_client;
     stage_.giant_budgets = settings.giant_budgets;
+    stage_.held_share = settings.held_share;
+    stage_.holders = 0;
+    for (unsigned number = 0; number < settings.clients; ++number) stage_.holders += role_of(number) == HostileRole::holder;
     for (unsigned number = 0; number < settings.clients; ++number) clients_.emplace_back(stage_, number, role_of(number));
   }
 
@@ -124,21 +127,38 @@ class Run {
     return {};
   }
 
+  // Sizes drift, so that the store grows and its rate falls with nobody hostile in it: each hostile stretch is compared with the
+  // calm ones around it. After them it stays hostile, at the full budget, at half of it, and at the full one again.
   void stages(Watcher& watcher) {
-    const double tenth = settings_.seconds / 10;
-    sleep(tenth);  // warm
-    report_.calm_commits_per_s = measure(2 * tenth);
+    constexpr double stretches = 13, stretch_max = 1;  // seconds
+    const double stretch = std::min(settings_.seconds / stretches, stretch_max), end = settings_.seconds - 3 * stretch;
+    const auto pairs = static_cast<std::size_t>(std::clamp(end / stretch / 3, 3.0, 7.0));
+    const auto calm = [&] {
+      stage_.calm = true;
+      sleep(stretch / 2);
+      return measure(stretch / 2);
+    };
+    const auto hostile = [&] {
+      stage_.calm = false;
+      sleep(stretch);  // until holders hold and versions pile up
+      return measure(stretch);
+    };
+    for (double before = calm(); report_.pairs.size() < pairs && !stage_.stop;) {
+      const double rate = hostile(), after = calm();
+      report_.pairs.push_back({.calm_commits_per_s = (before + after) / 2, .hostile_commits_per_s = rate});
+      before = after;
+    }
     stage_.calm = false;
-    const double first = measure(3 * tenth);
+    const double third = std::max(stretch, (settings_.seconds - static_cast<double>(pairs) * 3 * stretch) / 3);
+    sleep(third);
     halve(watcher);
-    sleep(tenth);
+    sleep(third);
     watcher.set_line(settings_.memory_budget);
     if (auto raised = database_->set_memory_budget(settings_.memory_budget); !raised)
       report_.failures.push_back("raising the budget again: " + raised.error().message());
-    sleep(tenth);  // the pool fills again
-    report_.hostile_commits_per_s = (3 * first + 2 * measure(2 * tenth)) / 5;
-    const std::uint64_t end = now_ns() + static_cast<std::uint64_t>(3e9 * settings_.seconds);
-    while (!everything_happened() && now_ns() < end && !stage_.stop) sleep(tenth);
+    sleep(third);
+    const std::uint64_t patience = now_ns() + static_cast<std::uint64_t>(3e9 * settings_.seconds);
+    while (!everything_happened() && now_ns() < patience && !stage_.stop) sleep(stretch);
   }
 
   // How soon the rarest rung is taken depends on the machine; the run goes on until it was.

@@ -1,8 +1,10 @@
 // The hostile stress run: everything that makes a store of versions grow, at once, inside one budget. Clients (hostile_client.hpp)
-// work through stages: calm, hostile at the full budget, hostile at half of it, hostile again. A watcher reads the kernel's figure
-// of resident memory all the while. At the end every value is compared, the store verifies itself, is reopened and compared again.
+// work through stages: calm and hostile in turn, then hostile at the full budget, at half of it, and at the full one again. A
+// watcher reads the kernel's figure of resident memory all the while. At the end every value is compared, the store verifies
+// itself, is reopened and compared again.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,13 +19,20 @@ struct HostileSettings {
   std::size_t memory_budget = 64_MiB;
   std::uint64_t keys_per_client = 2000;
   double giant_budgets = 100;
+  double held_share = 0.25;  // of the budget, by the values that clients keep
   std::uint64_t seed = 1;
   std::string path;
 };
 
+// A hostile stretch and the mean of the calm ones before and after it.
+struct HostilePair {
+  double calm_commits_per_s = 0, hostile_commits_per_s = 0;
+  double share() const { return hostile_commits_per_s / std::max(calm_commits_per_s, 1.0); }
+};
+
 struct HostileReport {
   HostileTotals totals;
-  double calm_commits_per_s = 0, hostile_commits_per_s = 0;
+  std::vector<HostilePair> pairs;
   std::uint64_t rss_peak_bytes = 0;      // above all lines: the largest
   std::int64_t rss_over_line_bytes = 0;  // most above the line of its time
   bool halved = false;

@@ -1,6 +1,8 @@
 // `plimsoll stress` and `plimsoll stress hostile`.
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/check.hpp"
 #include "bench/bench_command.hpp"
 #include "bench/command_line.hpp"
@@ -41,9 +43,13 @@ Json facts_of(const HostileSettings& settings, const HostileReport& report, doub
   facts["workload"] = "stress hostile";
   facts["threads"] = settings.clients;
   facts["seconds"] = seconds;
-  facts["ops_per_s"] = report.hostile_commits_per_s;
+  std::vector<HostilePair> pairs = report.pairs;  // the middle one stands for all
+  std::ranges::sort(pairs, {}, &HostilePair::share);
+  const HostilePair middle = pairs.empty() ? HostilePair{} : pairs[pairs.size() / 2];
+  facts["ops_per_s"] = middle.hostile_commits_per_s;
   facts["rss_peak_mib"] = mib(report.rss_peak_bytes);
   facts["budget_mib"] = mib(settings.memory_budget);
+  facts["held_share"] = settings.held_share;
   facts["rss_over_line_mib"] = mib(report.rss_over_line_bytes);
   facts["halving_processor_s"] = report.halving_processor_s;
   facts["transactions"] = totals.transactions;
@@ -55,9 +61,13 @@ Json facts_of(const HostileSettings& settings, const HostileReport& report, doub
   facts["retried"] = totals.retried;
   facts["wrong"] = totals.wrong;
   facts["values_checked"] = totals.checked;
-  facts["calm_commits_per_s"] = report.calm_commits_per_s;
-  facts["hostile_commits_per_s"] = report.hostile_commits_per_s;
-  facts["share_of_unpressured"] = report.hostile_commits_per_s / std::max(report.calm_commits_per_s, 1.0);
+  facts["calm_commits_per_s"] = middle.calm_commits_per_s;
+  facts["hostile_commits_per_s"] = middle.hostile_commits_per_s;
+  facts["share_of_unpressured"] = middle.share();
+  for (const HostilePair& pair : report.pairs)
+    facts["pairs"].push_back({{"calm_commits_per_s", pair.calm_commits_per_s},
+                              {"hostile_commits_per_s", pair.hostile_commits_per_s},
+                              {"share", pair.share()}});
   facts["snapshots_read_again"] = totals.pinned;
   facts["held_peak_mib"] = mib(totals.held_peak);
   facts["giant_budgets_written"] = static_cast<double>(totals.giant_bytes) / static_cast<double>(settings.memory_budget);
@@ -74,7 +84,7 @@ Json facts_of(const HostileSettings& settings, const HostileReport& report, doub
 
 struct Arguments {
   Overrides overrides;
-  double seconds_per_open = 5, giant_budgets = 100;
+  double seconds_per_open = 5, giant_budgets = 100, held_share = 0.25;
 };
 
 int run_hostile_command(const Arguments& arguments, bool as_json) {
@@ -93,6 +103,7 @@ int run_hostile_command(const Arguments& arguments, bool as_json) {
                                  .memory_budget = given.memory_budget,
                                  .keys_per_client = given.keys,
                                  .giant_budgets = arguments.giant_budgets,
+                                 .held_share = arguments.held_share,
                                  .seed = given.seed,
                                  .path = given.path + "/hostile"};
   remove_folder(settings.path);
@@ -144,6 +155,9 @@ CommandBody add_stress_command(CLI::App& command) {
   CLI::App* hostile = command.add_subcommand("hostile", "everything that makes a store grow, at once, inside one memory budget");
   hostile->add_option("--giant-budgets", arguments->giant_budgets, "what the largest transaction writes, in budgets")
       ->check(CLI::Range(0.0, 1e6));
+  hostile->add_option("--held-share", arguments->held_share, "the share of the budget that clients fill with values they keep")
+      ->check(CLI::Range(0.0, 0.6))
+      ->capture_default_str();
   return [arguments, hostile](bool as_json) {
     return hostile->parsed() ? run_hostile_command(*arguments, as_json) : run_stress_command(*arguments, as_json);
   };

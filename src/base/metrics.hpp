@@ -29,6 +29,7 @@ namespace plimsoll {
   X(read_restarts, "restarts", "optimistic reads that had to start again")                                     \
   X(versions_created, "versions", "version entries appended")                                                  \
   X(versions_pruned, "versions", "version entries found garbage, one by one")                                  \
+  X(versions_swept, "versions", "version entries that sweeps of chains looked at")                             \
   X(version_bytes_moved, "bytes", "version entries moved out of sparse pages")                                 \
   X(version_pages_allocated, "pages", "version pages taken into use")                                          \
   X(version_pages_freed, "pages", "version pages given back")                                                  \
@@ -71,6 +72,7 @@ namespace plimsoll {
   X(version_entries_live, "versions", "version entries not yet found garbage")              \
   X(frames, "frames", "frames of the buffer pool that have memory")                         \
   X(dirty_pages, "pages", "pages that differ from their file")                              \
+  X(version_frames, "pages", "frames that hold pages of old versions")                      \
   X(data_file_pages, "pages", "pages of the data file, free ones included")                 \
   X(log_bytes_on_disk, "bytes", "log kept for recovery")                                    \
   X(durable_lsn, "position", "everything below is on stable storage")                       \

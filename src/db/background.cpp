@@ -13,8 +13,8 @@ namespace plimsoll::db {
 
 namespace {
 using namespace std::chrono_literals;
-constexpr auto log_writer_pause = 5ms, page_provider_pause = 5ms, housekeeper_pause = 20ms;
-constexpr unsigned batches_at_once = 8;      // of pages, before the collector has its turn
+constexpr auto log_writer_pause = 5ms, page_provider_pause = 5ms, collector_pause = 5ms, housekeeper_pause = 20ms;
+constexpr unsigned batches_at_once = 8;      // of pages, before a pause
 constexpr double checkpoint_at_share = 0.5;  // of log_bytes_max
 
 // These threads work in short bursts between waits for the device. With more busy threads than processors each burst would begin
@@ -49,8 +49,11 @@ bool Store::provide_pages() {
   Result<bool> provided = pool_->run_background();
   const bool worked = provided && *provided;
   for (unsigned batch = 1; batch < batches_at_once && provided && *provided; ++batch) provided = pool_->run_background();
-  return collector_->run() || worked;
+  return worked;
 }
+
+// Apart from the page provider, because it waits for frames that this one provides.
+bool Store::collect_versions() { return collector_->run(); }
 
 // What as_of may reach: everything younger than the retention option.
 void Store::move_window() {
@@ -116,8 +119,8 @@ bool Store::keep_house() {
 }
 
 bool Store::run_background() {
-  const bool wrote = write_log(), provided = provide_pages(), kept = keep_house();
-  return wrote || provided || kept;
+  const bool wrote = write_log(), provided = provide_pages(), collected = collect_versions(), kept = keep_house();
+  return wrote || provided || collected || kept;
 }
 
 void Store::start_threads() {
@@ -135,6 +138,7 @@ void Store::start_threads() {
   };
   loop(&Store::write_log, log_writer_pause);
   loop(&Store::provide_pages, page_provider_pause);
+  loop(&Store::collect_versions, collector_pause);
   loop(&Store::keep_house, housekeeper_pause);
 }
 

@@ -32,6 +32,7 @@ Statistics Store::statistics() const {
   gauges.version_entries_live = versions_->live_entries();
   gauges.frames = pages.frames;
   gauges.dirty_pages = pages.dirty;
+  gauges.version_frames = pages.versions;
   gauges.data_file_pages = space_->file_pages();
   gauges.log_bytes_on_disk = log_->bytes_on_disk();
   gauges.durable_lsn = log_->durable().value;

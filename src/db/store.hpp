@@ -108,6 +108,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   void stop_threads();
   bool write_log();
   bool provide_pages();
+  bool collect_versions();
   bool keep_house();
   void move_window();
   void tell_of_damage();

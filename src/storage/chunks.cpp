@@ -57,7 +57,7 @@ void Pool::wait_for_free_frame() {
   const MutexLock lock(free_mutex_);
   if (free_head_ != no_frame) return;
   free_waiters_.fetch_add(1, std::memory_order_relaxed);
-  frame_freed_.wait_for(free_mutex_, std::chrono::milliseconds(1));
+  frame_freed_.wait_for(free_mutex_, std::chrono::milliseconds(8));
   free_waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
 

@@ -239,7 +239,10 @@ Pool::Counts Pool::counts() const {
   Counts counts;
   counts.frames = committed_.load(std::memory_order_relaxed) * frames_of_chunk();
   counts.free = free_count_.load(std::memory_order_relaxed);
-  for (FrameIndex frame = 0; frame < frames_; ++frame) counts.dirty += infos_[frame].rec_lsn.load(std::memory_order_relaxed) != 0;
+  for (FrameIndex frame = 0; frame < frames_; ++frame) {
+    counts.dirty += infos_[frame].rec_lsn.load(std::memory_order_relaxed) != 0;
+    counts.versions += holds_versions(frame);
+  }
   return counts;
 }
 

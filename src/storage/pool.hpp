@@ -251,7 +251,7 @@ class Pool final : public memory::Reclaimer {
   std::string_view obstacle() const override { return "every page above the least is latched, pinned or cannot be written"; }
 
   struct Counts {
-    std::uint64_t frames = 0, free = 0, dirty = 0;
+    std::uint64_t frames = 0, free = 0, dirty = 0, versions = 0;
   };
   Counts counts() const;
 

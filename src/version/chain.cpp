@@ -94,16 +94,16 @@ Chains::Swept Chains::sweep(btree::LatchedLeaf& leaf, std::uint64_t move, const 
   std::uint64_t until = newest.kind == Resolved::Kind::timestamp ? newest.timestamp : undecided;
   std::uint64_t holder = 0, address = leaf.record().previous();
   while (address != 0 && until > registry_.snapshots().oldest() && store_.ours(address)) {
-    if (address == move && !moving.hold(address)) return {false, page_of(address), swept.moved, swept.kept};
-    if (!pinned.hold(holder)) return {false, page_of(holder), swept.moved, swept.kept};
+    if (address == move && !moving.hold(address)) return {false, page_of(address), swept.moved, swept.looked_at};
+    if (!pinned.hold(holder)) return {false, page_of(holder), swept.moved, swept.looked_at};
     const Step version = look(address, until);
     if (version.ended) break;
-    if (!version.resident) return {false, page_of(address), swept.moved, swept.kept};
+    ++swept.looked_at;
+    if (!version.resident) return {false, page_of(address), swept.moved, swept.looked_at};
     const bool undo = until == undecided;  // entries of an unfinished transaction stay where they are
     if (version.garbage) {
       set_pointer(leaf, holder, version.previous);
     } else {
-      ++swept.kept;
       if (!undo && address == move) {
         move_entry(address, room, until);
         set_pointer(leaf, holder, room.address);

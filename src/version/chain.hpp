@@ -30,7 +30,7 @@ class Chains {
     bool complete = true;
     storage::PageKey missing{};
     bool moved = false;
-    std::uint32_t kept = 0;  // entries left in the chain
+    std::uint32_t looked_at = 0;  // entries
   };
   Swept sweep(btree::LatchedLeaf& leaf, std::uint64_t move, const Reserved& room);
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "base/crc32c.hpp"
 #include "base/fail.hpp"
 #include "memory/budget.hpp"
 #include "version/stamping.hpp"
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::size_t spilled_at_once = storage::doublewrite_batch;  // pages, at least: one batch of the writer
 constexpr std::uint64_t purge_deadline_ns = 0;                       // housekeeping never waits for log space
+// What a round may do, in entries looked at. A page that has to be read counts for many.
+constexpr std::int64_t work_in_passing = 16'384, work_urgent = 8 * work_in_passing, work_of_read = 512;
 
 // A private copy of an entry's identity, so that no page is held while its leaf is looked for.
 struct EntryCopy {
@@ -38,15 +41,16 @@ bool Collector::run(Urgency urgency) {
   if (!mutex_.try_lock()) return false;
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
-  const bool sweep = worth_a_sweep(urgency);
-  store_.retire_lanes(sweep ? ~std::uint64_t{0} : registry_.snapshots().oldest());
-  bool freed = false;
-  for (SegmentIndex index = 0; index < store_.segments(); ++index) freed |= collect_segment(index, sweep);
-  const std::uint64_t left = store_.live_entries();
-  live_after_sweep_ = sweep ? left : std::min(live_after_sweep_, left);
-  if (sweep) points_since_sweep_ = rounds_since_sweep_ = 0;
+  work_left_ = urgency == Urgency::urgent ? work_urgent : work_in_passing;
+  const bool begins = sweep_at_.segment == no_segment && worth_a_sweep(urgency);
+  if (begins) begin_sweep();
+  store_.retire_lanes(begins ? ~std::uint64_t{0} : registry_.snapshots().oldest());
+  bool freed = free_garbage();
+  if (sweep_at_.segment != no_segment) freed |= go_on_sweeping();
+  live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
+  const bool more = sweep_at_.segment != no_segment;
   mutex_.unlock();
-  return freed;
+  return freed || more;
 }
 
 // A sweep looks at every live entry. Most of them only wait for the transactions that run just now, and go with their segment soon
@@ -64,29 +68,77 @@ bool Collector::worth_a_sweep(Urgency urgency) {
   return live > live_after_sweep_ + live_after_sweep_ / 8 + negligible || points < points_since_sweep_;
 }
 
-bool Collector::collect_segment(SegmentIndex index, bool sweep) {
+void Collector::begin_sweep() {
+  sweep_at_ = {.segment = 0};
+  sweep_end_ = store_.segments();
+  for (std::uint32_t& key : swept_keys_) key = 0;
+}
+
+// Of what is garbage as a whole, until the round's share of work is used up; the next round goes on behind it.
+bool Collector::free_garbage() {
+  bool freed = false;
+  const SegmentIndex segments = store_.segments();
+  for (SegmentIndex n = 0; n < segments && work_left_ > 0; ++n) {
+    if (++free_at_ >= segments) free_at_ = 0;
+    freed |= free_if_garbage(free_at_, Swept::no);
+  }
+  return freed;
+}
+
+bool Collector::free_if_garbage(SegmentIndex index, Swept swept) {
   Segment& segment = store_.segment(index);
   if (segment.state.load(std::memory_order_acquire) != static_cast<std::uint8_t>(SegmentState::closed)) return false;
   if (segment.unfinished.load(std::memory_order_acquire) != 0) return false;
   const bool all_old = segment.newest_end.load(std::memory_order_acquire) <= registry_.snapshots().oldest();
-  if (!all_old && sweep && segment.live_bytes.load(std::memory_order_acquire) != 0 && !sweep_segment(index)) return false;
   if (!all_old && segment.live_bytes.load(std::memory_order_acquire) != 0) return false;
-  if (!all_old && !sweep && segment.tombstones.load(std::memory_order_acquire) != 0)
+  if (!all_old && swept == Swept::no && segment.tombstones.load(std::memory_order_acquire) != 0)
     return false;  // too young to be purged, most likely
   if (segment.tombstones.load(std::memory_order_acquire) != 0 && !purge_tombstones(index)) return false;
   store_.free_segment(index);
+  if (index == sweep_at_.segment) sweep_at_ = {.segment = index + 1};
   return true;
 }
 
-// Calls each(address, entry copy) for every filled entry; false ends the walk. A page that cannot be read ends it too.
+// True if something was freed. The sweep ends when it has seen all segments that there were when it began.
+bool Collector::go_on_sweeping() {
+  bool freed = false;
+  while (sweep_at_.segment < sweep_end_ && work_left_ > 0) {
+    const SegmentIndex index = sweep_at_.segment;
+    const Segment& segment = store_.segment(index);
+    const bool closed = segment.state.load(std::memory_order_acquire) == static_cast<std::uint8_t>(SegmentState::closed);
+    if (closed && segment.unfinished.load(std::memory_order_acquire) == 0) {
+      if (segment.live_bytes.load(std::memory_order_acquire) != 0 && !sweep_segment()) continue;
+      if (free_if_garbage(index, Swept::yes)) {
+        freed = true;
+        continue;
+      }
+    }
+    sweep_at_ = {.segment = index + 1};
+  }
+  if (sweep_at_.segment < sweep_end_) return freed;
+  sweep_at_ = {};
+  live_after_sweep_ = store_.live_entries();
+  points_since_sweep_ = registry_.snapshots().size();
+  rounds_since_sweep_ = 0;
+  return freed;
+}
+
+void Collector::need(storage::PageKey page) {
+  if (!pool_.resident(page)) spend(work_of_read);
+}
+
+// Calls each(address, entry copy) for every filled entry from `at` on, which moves along; false ends the walk, and so does a page
+// that cannot be read.
 template <class Each>
-bool Collector::for_each_entry(SegmentIndex index, Each each) {
-  const std::uint32_t pages = store_.segment(index).pages_used;
-  for (std::uint32_t n = 0; n < pages; ++n) {
-    const storage::PageKey key = storage::page_key(store_.incarnation(), index * segment_pages + n);
-    for (std::uint32_t offset = storage::page_header_bytes;;) {
+bool Collector::for_each_entry(Position& at, Each each) {
+  const std::uint32_t pages = store_.segment(at.segment).pages_used;
+  for (; at.page < pages; at = {.segment = at.segment, .page = at.page + 1}) {
+    const storage::PageKey key = storage::page_key(store_.incarnation(), at.segment * segment_pages + at.page);
+    for (;;) {
       EntryCopy copy;
+      const std::uint32_t offset = at.offset;
       {
+        need(key);
         auto page = pool_.latch(key);
         if (!page) return false;
         copy.entry = read_entry(page->bytes(), pool_.page_bytes(), offset);
@@ -96,9 +148,10 @@ bool Collector::for_each_entry(SegmentIndex index, Each each) {
         copy.entry.key = {copy.key.data(), copy.entry.key.size()};
         copy.entry.value = {};
       }
+      spend(1);
+      at.offset += copy.entry.bytes;
       const bool wanted = (copy.entry.entry_flags & (entry_filled | entry_forgotten)) == entry_filled;
       if (wanted && !each(make_address(key, offset), copy.entry)) return false;
-      offset += copy.entry.bytes;
     }
   }
   return true;
@@ -107,13 +160,13 @@ bool Collector::for_each_entry(SegmentIndex index, Each each) {
 // Also stamps what the entries' transactions left marked: big transactions do not stamp at commit.
 bool Collector::purge_tombstones(SegmentIndex index) {
   std::uint32_t stamped_leaf = 0;
-  const bool done = for_each_entry(index, [&](std::uint64_t, const Entry& entry) {
+  Position at{.segment = index};
+  return for_each_entry(at, [&](std::uint64_t, const Entry& entry) {
     if (entry.leaf != stamped_leaf) stamp(TreeId{entry.tree}, entry.key);
     stamped_leaf = entry.leaf;
     if ((entry.entry_flags & entry_after_deleted) == 0) return true;
     return purge(TreeId{entry.tree}, entry.key).has_value();
   });
-  return done;
 }
 
 void Collector::stamp(TreeId tree, Bytes key) {
@@ -166,7 +219,8 @@ Result<void> Collector::forget(TreeId tree) {
   MutexLock lock(mutex_);
   for (SegmentIndex index = 0; index < store_.segments(); ++index) {
     if (store_.segment(index).state.load(std::memory_order_acquire) == static_cast<std::uint8_t>(SegmentState::free)) continue;
-    const bool done = for_each_entry(index, [&](std::uint64_t address, const Entry& entry) {
+    Position at{.segment = index};
+    const bool done = for_each_entry(at, [&](std::uint64_t address, const Entry& entry) {
       if (entry.tree != tree.value) return true;
       auto page = pool_.latch(page_of(address));
       if (!page) return false;
@@ -179,41 +233,48 @@ Result<void> Collector::forget(TreeId tree) {
   return {};
 }
 
-bool Collector::sweep_segment(SegmentIndex index) {
-  const Segment& segment = store_.segment(index);
+// Goes on with the segment at hand; true when it is done with it. The chain of a key is swept once a sweep, however many of its
+// entries are met: a key with many versions would cost their square.
+bool Collector::sweep_segment() {
+  const Segment& segment = store_.segment(sweep_at_.segment);
   const bool move = std::uint64_t{segment.live_bytes.load()} * 2 < std::uint64_t{segment_pages} * pool_.page_bytes();
-  return for_each_entry(index, [&](std::uint64_t address, const Entry& entry) {
+  for_each_entry(sweep_at_, [&](std::uint64_t address, const Entry& entry) {
     if ((entry.entry_flags & entry_dead) != 0) return true;
-    return sweep_entry(address, entry, move);
+    const std::uint32_t hash = crc32c(entry.tree, entry.key.data(), entry.key.size()) | 1u;
+    std::uint32_t& seen = swept_keys_[hash / 2 % swept_keys_.size()];
+    if (move || seen != hash) sweep_entry(address, entry, move);
+    seen = hash;
+    return work_left_ > 0;
   });
+  return work_left_ > 0;
 }
 
-bool Collector::sweep_entry(std::uint64_t address, const Entry& entry, bool move) {
+// Best effort: what does not come off now is met again by the next sweep.
+void Collector::sweep_entry(std::uint64_t address, const Entry& entry, bool move) {
   constexpr int tries_max = 16;
   Reserved room;
   if (move) {
     auto reserved = store_.reserve(entry.bytes, nullptr);
-    if (!reserved) return false;
+    if (!reserved) return;
     room = *reserved;
   }
-  bool complete = false, moved = false;
-  for (int tries = 0; tries < tries_max && !complete; ++tries) {
-    if (!pool_.read(storage::PageKey{page_of(address)})) break;
+  bool moved = false;
+  for (int tries = 0; tries < tries_max; ++tries) {
+    need(page_of(address));
+    if (!pool_.read(page_of(address))) break;
     auto leaf = trees_.latch(TreeId{entry.tree}, entry.key);
-    if (!leaf) break;
-    if (!leaf->found()) {
-      complete = true;
-      break;
-    }
+    if (!leaf || !leaf->found()) break;
     const Chains::Swept swept = chains_.sweep(*leaf, moved ? 0 : (move ? address : 0), room);
     moved |= swept.moved;
-    complete = swept.complete;
+    spend(swept.looked_at);
+    metrics_.add(Counter::versions_swept, swept.looked_at);
     leaf->unlatch();
-    if (!complete && !pool_.read(swept.missing)) break;
+    if (swept.complete) break;
+    need(swept.missing);
+    if (!pool_.read(swept.missing)) break;
   }
   if (moved) metrics_.add(Counter::version_bytes_moved, entry.bytes);
   if (move && !moved) store_.cancel(room);
-  return complete;
 }
 
 }  // namespace plimsoll::version

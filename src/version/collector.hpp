@@ -3,8 +3,11 @@
 // survives in a sparse segment moves to a fresh one. Before a segment goes, the tombstones whose only witnesses are in it are
 // purged from their leaves.
 //
-// One round at a time; rounds are started by the background thread and by writers who have produced enough.
+// One round at a time; rounds are started by the background thread and by writers who have produced enough. A round is short: a
+// sweep goes on in the next one where the work of this one ended.
 #pragma once
+
+#include <array>
 
 #include "btree/trees.hpp"
 #include "version/chain.hpp"
@@ -32,7 +35,7 @@ class Collector final : public memory::Reclaimer {
 
   // Urgent: somebody has no room left, so that a sweep that pays is not put off.
   enum class Urgency : bool { none, urgent };
-  // True if something was freed. False at once if a round is already running.
+  // True if something was freed, or a sweep is to go on. False at once if a round is already running.
   bool run(Urgency urgency = Urgency::none);
   // memory::Reclaimer: an urgent round, then what is left of old versions is spilled if it is cold; the pool gives back what that
   // has emptied.
@@ -44,14 +47,25 @@ class Collector final : public memory::Reclaimer {
   Result<void> forget(TreeId tree);
 
  private:
+  struct Position {
+    SegmentIndex segment = no_segment;
+    std::uint32_t page = 0, offset = storage::page_header_bytes;
+  };
+  enum class Swept : bool { no, yes };
+
   bool worth_a_sweep(Urgency urgency) PLIMSOLL_REQUIRES(mutex_);
-  bool collect_segment(SegmentIndex index, bool sweep) PLIMSOLL_REQUIRES(mutex_);
+  void begin_sweep() PLIMSOLL_REQUIRES(mutex_);
+  bool free_garbage() PLIMSOLL_REQUIRES(mutex_);
+  bool free_if_garbage(SegmentIndex index, Swept swept) PLIMSOLL_REQUIRES(mutex_);
+  bool go_on_sweeping() PLIMSOLL_REQUIRES(mutex_);
+  bool sweep_segment() PLIMSOLL_REQUIRES(mutex_);
+  void sweep_entry(std::uint64_t address, const Entry& entry, bool move) PLIMSOLL_REQUIRES(mutex_);
   template <class Each>
-  bool for_each_entry(SegmentIndex index, Each each) PLIMSOLL_REQUIRES(mutex_);
+  bool for_each_entry(Position& at, Each each) PLIMSOLL_REQUIRES(mutex_);
   bool purge_tombstones(SegmentIndex index) PLIMSOLL_REQUIRES(mutex_);
   void stamp(TreeId tree, Bytes key);
-  bool sweep_segment(SegmentIndex index) PLIMSOLL_REQUIRES(mutex_);
-  bool sweep_entry(std::uint64_t address, const Entry& entry, bool move);
+  void need(storage::PageKey page) PLIMSOLL_REQUIRES(mutex_);  // counts its read, if that will be one
+  void spend(std::int64_t work) PLIMSOLL_REQUIRES(mutex_) { work_left_ -= work; }
 
   storage::Pool& pool_;
   Store& store_;
@@ -61,8 +75,13 @@ class Collector final : public memory::Reclaimer {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the fewest entries since the last sweep
-  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the most snapshots since then
+  std::int64_t work_left_ PLIMSOLL_GUARDED_BY(mutex_) = 0;                    // of this round
+  SegmentIndex free_at_ PLIMSOLL_GUARDED_BY(mutex_) = 0;                      // the segment that was looked at last
+  Position sweep_at_ PLIMSOLL_GUARDED_BY(mutex_);                             // no segment: no sweep is under way
+  SegmentIndex sweep_end_ PLIMSOLL_GUARDED_BY(mutex_) = 0;                    // behind its last segment
+  std::array<std::uint32_t, 4096> swept_keys_ PLIMSOLL_GUARDED_BY(mutex_){};  // by it, some of them: odd hashes
+  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;            // the fewest entries since the last sweep
+  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;            // the most snapshots since then
   unsigned rounds_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
   memory::Registration registration_;
 };

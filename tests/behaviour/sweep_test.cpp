@@ -1,0 +1,69 @@
+// Sweeps of the version store: a sweep looks at each chain once, however many versions a key has, and goes on over several rounds
+// of the background, none of which is long.
+#include "behaviour/support.hpp"
+
+namespace plimsoll {
+namespace {
+
+class Sweep : public StoreTest {
+ protected:
+  static constexpr std::uint64_t rows = 400, versions = 60;
+
+  void SetUp() override {
+    StoreTest::SetUp();
+    options.background_threads = false;
+  }
+  void update_all(Table where, std::uint64_t round) {
+    auto tx = begin();
+    for (std::uint64_t i = 0; i < rows; ++i) ASSERT_OK(tx.put(where, key_of(i), noise(50, i + round * rows)));
+    ASSERT_OK(tx.commit());
+  }
+  void expect_round(Transaction& snapshot, Table where, std::uint64_t round) {
+    for (std::uint64_t i = 0; i < rows; ++i) EXPECT_EQ(text(snapshot.get(where, key_of(i))), noise(50, i + round * rows));
+  }
+  // Answers how many rounds it took.
+  int work_until_done() {
+    constexpr int rounds_max = 1000;
+    int rounds = 1;
+    while (db().run_background() && rounds < rounds_max) ++rounds;
+    EXPECT_LT(rounds, rounds_max);
+    return rounds;
+  }
+};
+
+TEST_F(Sweep, LooksAtALongChainOnce) {
+  const Table where = table();
+  std::vector<Transaction> snapshots;
+  for (std::uint64_t round = 0; round < versions; ++round) {
+    update_all(where, round);
+    snapshots.push_back(reader());
+    EXPECT_EQ(text(snapshots.back().get(where, key_of(0))), noise(50, round * rows));
+  }
+  const std::uint64_t live = gauge("version_entries_live");
+  ASSERT_GE(live, rows * (versions - 1)) << "each is seen by a snapshot";
+  const int rounds = work_until_done();
+  EXPECT_GT(rounds, 1) << "so much is no work for one round";
+  const std::uint64_t needed = counter("versions_swept");
+  EXPECT_GE(needed, rows * (versions - 1));
+  EXPECT_LE(needed, 4 * live) << "not once for each of its entries, which would be thirty times as much";
+  EXPECT_GE(gauge("version_entries_live"), rows * (versions - 1));
+
+  snapshots.erase(snapshots.begin() + 1, snapshots.end() - 1);
+  work_until_done();
+  for (int again = 0; again < 16; ++again) work_until_done();  // it is not the first thing that the background does
+  std::printf("%llu entries; looked at %llu while they were needed, in %d rounds, and %llu afterwards; %llu stay in %llu pages\n",
+              static_cast<unsigned long long>(live), static_cast<unsigned long long>(needed), rounds,
+              static_cast<unsigned long long>(counter("versions_swept") - needed),
+              static_cast<unsigned long long>(gauge("version_entries_live")),
+              static_cast<unsigned long long>(gauge("version_pages")));
+  EXPECT_LE(gauge("version_entries_live"), 3 * rows);
+  EXPECT_LE(counter("versions_swept") - needed, 8 * live);
+  expect_round(snapshots.front(), where, 0);
+  expect_round(snapshots.back(), where, versions - 1);
+  snapshots.clear();
+  work_until_done();
+  EXPECT_EQ(gauge("version_entries_live"), 0u);
+}
+
+}  // namespace
+}  // namespace plimsoll
