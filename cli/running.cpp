@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <array>
+#include <chrono>
+#include <thread>
 
 #include "base/fail.hpp"
 #include "render/bytes.hpp"
@@ -79,6 +81,26 @@ Outcome<ordered_json> ask_store(const StoreArguments& store, const ordered_json&
   const std::string answer = db.answer(text_of(request));
   PLIMSOLL_TRY(close_store(db));
   return result_in(answer, store.path);
+}
+
+Outcome<ordered_json> await_work(const Ask& ask, std::string_view work, const ordered_json& started, const std::string& path,
+                                 const std::function<void(const ordered_json&)>& look) {
+  constexpr auto pause_max = std::chrono::milliseconds(50);
+  const ordered_json question = request_named(fmt::format("{}_state", work));
+  for (auto pause = std::chrono::milliseconds(1);; pause = std::min(2 * pause, pause_max)) {
+    PLIMSOLL_ASSIGN(ordered_json state, ask(question));
+    if (number_in(state, "number") != number_in(started, "number"))
+      return std::unexpected(Failure(Exit::failed, "busy",
+                                     fmt::format("the store '{}' was asked for another {} meanwhile", path, work),
+                                     "what this one came to is not known"));
+    if (state.contains("error")) return std::unexpected(failure_in(state["error"], path));
+    if (text_in(state, "state") == "done") {
+      for (const char* of_the_work : {"number", "state"}) state.erase(of_the_work);
+      return state;
+    }
+    look(state);
+    std::this_thread::sleep_for(pause);
+  }
 }
 
 }  // namespace plimsoll::cli

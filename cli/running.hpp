@@ -3,6 +3,7 @@
 // that look at a store.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "arguments.hpp"
@@ -16,6 +17,12 @@ Outcome<nlohmann::ordered_json> ask_store(const StoreArguments& store, const nlo
 Outcome<nlohmann::ordered_json> ask_open_store(Database& db, const nlohmann::ordered_json& request);
 // Only of a store that somebody has open; not_found says that nobody has.
 Outcome<nlohmann::ordered_json> ask_running_store(const StoreArguments& store, const nlohmann::ordered_json& request);
+
+// Waits for the end of long work that was asked for with the request `work`, and that has the number in `started`. Answers the last
+// answer of `<work>_state`; `look` sees those before. `ask`: one of the above.
+using Ask = std::function<Outcome<nlohmann::ordered_json>(const nlohmann::ordered_json& request)>;
+Outcome<nlohmann::ordered_json> await_work(const Ask& ask, std::string_view work, const nlohmann::ordered_json& started,
+                                           const std::string& path, const std::function<void(const nlohmann::ordered_json&)>& look);
 
 // Fields of an answer. It comes from whatever version has the store open: what is missing is zero, empty, or an empty object.
 std::uint64_t number_in(const nlohmann::ordered_json& answer, std::string_view field);

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/fail.hpp"
 #include "command/commands.hpp"
@@ -34,20 +33,6 @@ Outcome<ordered_json> request_for(const std::string& file) {
   return request;
 }
 
-Outcome<ordered_json> await_end(const StoreArguments& store, std::uint64_t number) {
-  constexpr auto pause = std::chrono::milliseconds(50);
-  Progress progress("backing up", 0);
-  for (;; std::this_thread::sleep_for(pause)) {
-    PLIMSOLL_ASSIGN(ordered_json state, ask_running_store(store, request_named("backup_state")));
-    if (number_in(state, "number") != number)
-      return std::unexpected(Failure(Exit::failed, "busy", "the store makes another backup already",
-                                     "`plimsoll restore --check FILE` tells whether this one is complete"));
-    if (state.contains("error")) return std::unexpected(failure_in(state["error"], store.path));
-    if (text_in(state, "state") == "done") return state;
-    progress.look(number_in(state, "file_bytes"), number_in(state, "records"));
-  }
-}
-
 Outcome<ordered_json> make_here(const Arguments& arguments) {
   PLIMSOLL_ASSIGN(auto db, arguments.store.open());
   Progress progress("backing up", 0);
@@ -59,15 +44,21 @@ Outcome<ordered_json> make_here(const Arguments& arguments) {
 
 Outcome<ordered_json> make(const Arguments& arguments) {
   PLIMSOLL_ASSIGN(const ordered_json request, request_for(arguments.file));
-  const auto started = ask_running_store(arguments.store, request);
-  if (started) return await_end(arguments.store, number_in(*started, "number"));
+  const auto ask = [&](const ordered_json& what) { return ask_running_store(arguments.store, what); };
+  const auto started = ask(request);
+  if (started) {
+    Progress progress("backing up", 0);
+    return await_work(ask, "backup", *started, arguments.store.path, [&](const ordered_json& state) {
+      progress.look(number_in(state, "file_bytes"), number_in(state, "records"));
+    });
+  }
   if (started.error().exit != Exit::not_found) return std::unexpected(started.error());
   return make_here(arguments);
 }
 
 Outcome<Exit> run(const Arguments& arguments, Output& output) {
   PLIMSOLL_ASSIGN(ordered_json made, make(arguments));
-  for (const char* of_the_job : {"number", "state", "file"}) made.erase(of_the_job);
+  made.erase("file");
   show_backup("backed up", made, output);
   return Exit::done;
 }

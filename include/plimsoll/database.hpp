@@ -87,7 +87,9 @@ class Database {
 
   // Reads the whole store: structure, order, checksums, large values, older versions, free space. Damage is no error, but a problem
   // of the report. Transactions go on meanwhile; their older versions are collected when it is over, and tables cannot be dropped.
-  Result<VerifyReport> verify();
+  // The watcher is called for every page with what was met so far; false ends it with transaction_aborted. memory_budget_exceeded:
+  // it needs two bits a page and a few buffers.
+  Result<VerifyReport> verify(const VerifyWatcher& watch = {});
   RecoveryReport recovery_report() const;
   Statistics statistics() const;
   void reset_statistics();

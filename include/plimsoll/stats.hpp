@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -127,6 +128,7 @@ struct VerifyReport {
   bool space_compared = false;          // false: pages were freed meanwhile, so that pages in use could not be compared
   std::vector<VerifyProblem> problems;  // empty: the store is sound
 };
+using VerifyWatcher = std::function<bool(const VerifyReport&)>;
 
 struct RecoveryReport {
   bool was_clean = true;

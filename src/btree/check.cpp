@@ -34,7 +34,7 @@ class Bound {
 class Trees::Walk {
  public:
   using Problem = std::function<void(std::uint32_t, std::string_view)>;
-  using Page = std::function<void(std::uint32_t)>;
+  using Page = std::function<bool(std::uint32_t)>;
   using Visit = std::function<void(Bytes, const RecordView&)>;
 
   Walk(Trees& trees, TreeId tree, const Problem& problem, const Page& page, const Visit& record)
@@ -76,7 +76,7 @@ class Trees::Walk {
       if (!sampled && sampled.error().code() != ErrorCode::corruption) return std::unexpected(sampled.error());
       if (sampled && sampled->bytes == nullptr) return false;
       const bool first = lower_.get() == at_.get() && met(page);
-      if (first && page_) page_(page);
+      if (first && page_ && !page_(page)) return fail(ErrorCode::transaction_aborted, "the check was called off");
       if (!sampled) {
         problem(page, sampled.error().details());
         return true;
@@ -159,7 +159,7 @@ class Trees::Walk {
 };
 
 Result<TreeCounts> Trees::check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
-                                const std::function<void(std::uint32_t)>& page,
+                                const std::function<bool(std::uint32_t)>& page,
                                 const std::function<void(Bytes, const RecordView&)>& record) {
   return Walk(*this, tree, problem, page, record).run();
 }

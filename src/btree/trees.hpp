@@ -64,10 +64,10 @@ class Trees {
   Result<void> free_pages(TreeId tree);
 
   // Structural check: order, fences, levels, prefixes, heads, page kinds and checksums, reachable pages. Reports through
-  // `problem(page, what)`; visits `page(number)` for each page and `record(key, record view)` for each record (either may be
-  // empty). Writers may go on; nobody may merge or free nodes.
+  // `problem(page, what)`; visits `page(number)` for each page (false: called off, transaction_aborted) and `record(key,
+  // record view)` for each record (either may be empty). Writers may go on; nobody may merge or free nodes.
   Result<TreeCounts> check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
-                           const std::function<void(std::uint32_t)>& page,
+                           const std::function<bool(std::uint32_t)>& page,
                            const std::function<void(Bytes, const RecordView&)>& record);
 
   storage::Pool& pool() const { return pool_; }

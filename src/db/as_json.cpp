@@ -78,6 +78,14 @@ ordered_json as_json(const std::vector<ContextInfo>& contexts) {
   return all;
 }
 
+template <class State>
+ordered_json state_of(const State& job) {
+  const std::string_view state = job.number == 0 ? "none" : job.running ? "running" : job.error ? "failed" : "done";
+  ordered_json shown{{"number", job.number}, {"state", state}};
+  if (job.error) shown["error"] = {{"code", plimsoll::name(job.error->code())}, {"message", job.error->message()}};
+  return shown;
+}
+
 }  // namespace
 
 ordered_json as_json(const Statistics& statistics, const std::vector<ContextInfo>& contexts, const RecoveryReport& recovery) {
@@ -120,18 +128,35 @@ ordered_json as_json(const std::vector<TransactionInfo>& transactions) {
   return all;
 }
 
-ordered_json as_json(const BackupJob::State& backup) {
-  const std::string_view state = backup.number == 0 ? "none" : backup.running ? "running" : backup.error ? "failed" : "done";
-  ordered_json shown{{"number", backup.number},
-                     {"state", state},
-                     {"file", backup.file},
-                     {"position", backup.report.position.value},
-                     {"timestamp", backup.report.timestamp.value},
-                     {"tables", backup.report.total.tables},
-                     {"records", backup.report.total.records},
-                     {"record_bytes", backup.report.total.record_bytes},
-                     {"file_bytes", backup.report.total.file_bytes}};
-  if (backup.error) shown["error"] = {{"code", plimsoll::name(backup.error->code())}, {"message", backup.error->message()}};
+ordered_json as_json(const VerifyReport& report) {
+  auto problems = ordered_json::array();
+  for (const VerifyProblem& problem : report.problems)
+    problems.push_back({{"file", problem.file}, {"page", problem.page}, {"table", problem.table}, {"what", problem.what}});
+  return {{"sound", report.problems.empty()},
+          {"pages", report.pages},
+          {"free_pages", report.free_pages},
+          {"tables", report.tables},
+          {"records", report.records},
+          {"chains", report.chains},
+          {"space_compared", report.space_compared},
+          {"problems", problems}};
+}
+
+ordered_json as_json(const Job<BackupReport>::State& backup) {
+  ordered_json shown = state_of(backup);
+  shown["file"] = backup.subject;
+  shown["position"] = backup.report.position.value;
+  shown["timestamp"] = backup.report.timestamp.value;
+  shown["tables"] = backup.report.total.tables;
+  shown["records"] = backup.report.total.records;
+  shown["record_bytes"] = backup.report.total.record_bytes;
+  shown["file_bytes"] = backup.report.total.file_bytes;
+  return shown;
+}
+
+ordered_json as_json(const Job<VerifyReport>::State& check) {
+  ordered_json shown = state_of(check);
+  shown.update(as_json(check.report));
   return shown;
 }
 

@@ -5,7 +5,8 @@
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
-#include "db/backup_job.hpp"
+#include "db/job.hpp"
+#include "plimsoll/backup.hpp"
 #include "plimsoll/stats.hpp"
 
 namespace plimsoll::db {
@@ -16,6 +17,8 @@ nlohmann::ordered_json as_json(const Statistics& statistics, const std::vector<C
 nlohmann::ordered_json explained(const Statistics& statistics);
 nlohmann::ordered_json as_json(const std::vector<TransactionInfo>& transactions);
 nlohmann::ordered_json as_json(const std::vector<WaitEdge>& waits);
-nlohmann::ordered_json as_json(const BackupJob::State& backup);
+nlohmann::ordered_json as_json(const VerifyReport& report);
+nlohmann::ordered_json as_json(const Job<BackupReport>::State& backup);
+nlohmann::ordered_json as_json(const Job<VerifyReport>::State& check);
 
 }  // namespace plimsoll::db

@@ -9,6 +9,7 @@
 
 #include "base/fail.hpp"
 #include "db/as_json.hpp"
+#include "db/backup.hpp"
 #include "db/store.hpp"
 #include "io/line_socket.hpp"
 #include "plimsoll/control.hpp"
@@ -78,11 +79,22 @@ Result<ordered_json> start_backup(Store& store, const ordered_json& request) {
   const auto file = request.find("file");
   if (file == request.end() || !file->is_string() || !file->get_ref<const std::string&>().starts_with('/'))
     return fail(ErrorCode::invalid_argument, "the request needs \"file\", a path that begins with /");
-  PLIMSOLL_ASSIGN(const std::uint64_t number, store.backup_job().start(file->get<std::string>()));
+  const auto work = [&store, name = file->get<std::string>()](const Job<BackupReport>::Watch& watch) {
+    return backup(store, name, [&](const BackupProgress& progress) { return watch({.total = progress}); });
+  };
+  PLIMSOLL_ASSIGN(const std::uint64_t number, store.backup_job().start(file->get<std::string>(), work));
   return ordered_json{{"number", number}};
 }
 
 Result<ordered_json> show_backup(Store& store, const ordered_json&) { return as_json(store.backup_job().state()); }
+
+Result<ordered_json> start_check(Store& store, const ordered_json&) {
+  const auto work = [&store](const Job<VerifyReport>::Watch& watch) { return store.verify(watch); };
+  PLIMSOLL_ASSIGN(const std::uint64_t number, store.check_job().start({}, work));
+  return ordered_json{{"number", number}};
+}
+
+Result<ordered_json> show_check(Store& store, const ordered_json&) { return as_json(store.check_job().state()); }
 
 Result<ordered_json> reset_statistics(Store& store, const ordered_json&) {
   store.reset_statistics();
@@ -103,6 +115,8 @@ constexpr std::array requests{Request{"stat", show_statistics},
                               Request{"checkpoint", take_checkpoint},
                               Request{"backup", start_backup},
                               Request{"backup_state", show_backup},
+                              Request{"check", start_check},
+                              Request{"check_state", show_check},
                               Request{"reset_statistics", reset_statistics}};
 
 Result<ordered_json> result_of(Store& store, std::string_view line) {

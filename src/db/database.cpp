@@ -144,9 +144,9 @@ void Database::set_pressure_level(PressureLevel level) {
   if (store_) store_->budget().pressure().set_level_by_hand(level);
 }
 PressureLevel Database::pressure_level() const { return store_ ? store_->budget().pressure().level() : PressureLevel::normal; }
-Result<VerifyReport> Database::verify() {
+Result<VerifyReport> Database::verify(const VerifyWatcher& watch) {
   PLIMSOLL_OPEN();
-  return store_->verify();
+  return store_->verify(watch);
 }
 RecoveryReport Database::recovery_report() const { return store_ ? store_->recovery_report() : RecoveryReport{}; }
 Statistics Database::statistics() const { return store_ ? store_->statistics() : Statistics{}; }

@@ -117,7 +117,7 @@ Result<BackupReport> load(Store& store, BackupReader& reader, const BackupWatche
 }
 
 Result<void> verify(Store& store, const BackupReport& report) {
-  PLIMSOLL_ASSIGN(const VerifyReport found, store.verify());
+  PLIMSOLL_ASSIGN(const VerifyReport found, store.verify({}));
   if (!found.problems.empty())
     return fail(ErrorCode::corruption, "the restored store has problems, the first on page {}: {}", found.problems.front().page,
                 found.problems.front().what);

@@ -2,7 +2,7 @@
 // algorithms here.
 //
 // Background threads (background.cpp): the log writer (relaxed commits reach the disk within 10 ms, spare segments), the page
-// provider (free frames, collector), and the housekeeper (checkpoints, deadlines, retention). With background_threads off,
+// provider (free frames), the collector, and the housekeeper (checkpoints, deadlines, retention). With background_threads off,
 // run_background() does one round of each.
 #pragma once
 
@@ -13,13 +13,14 @@
 #include <thread>
 #include <vector>
 
-#include "db/backup_job.hpp"
 #include "db/catalogue.hpp"
 #include "db/environment.hpp"
 #include "db/events.hpp"
+#include "db/job.hpp"
 #include "io/line_socket.hpp"
 #include "io/memory_sampler.hpp"
 #include "memory/slab.hpp"
+#include "plimsoll/backup.hpp"
 #include "plimsoll/database.hpp"
 #include "recovery/analysis.hpp"
 #include "recovery/checkpoint.hpp"
@@ -42,7 +43,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> usable() const;  // not after fork
   Result<Transaction> begin(const TransactionOptions& options);
   Result<void> checkpoint();
-  Result<VerifyReport> verify();
+  Result<VerifyReport> verify(const VerifyWatcher& watch);
   Statistics statistics() const;
   void reset_statistics();  // counters, and the peaks of the accounts
   bool run_background();
@@ -54,7 +55,8 @@ class Store final : public storage::LogGate, public storage::PageClient {
   registry::Registry& registry() { return *registry_; }
   memory::MemoryBudget& budget() { return *budget_; }
   Catalogue& catalogue() { return *catalogue_; }
-  BackupJob& backup_job() { return backup_job_; }
+  Job<BackupReport>& backup_job() { return backup_job_; }
+  Job<VerifyReport>& check_job() { return check_job_; }
   log::Log& log() { return *log_; }
   HybridClock& clock() { return *clock_; }
   Metrics& metrics() { return metrics_; }
@@ -161,7 +163,8 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::atomic<std::uint64_t> damaged_told_{0}, pressure_told_{0};
   bool closed_ = false;
   std::vector<std::thread> threads_;
-  BackupJob backup_job_{*this};
+  Job<BackupReport> backup_job_;
+  Job<VerifyReport> check_job_;
   std::unique_ptr<io::LineServer> control_;  // last: it asks all others
 };
 

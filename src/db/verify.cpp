@@ -97,8 +97,8 @@ Result<void> read_through(txn::Engine& engine, const txn::LargeValue& value, mem
 
 class Verification {
  public:
-  Verification(txn::Engine& engine, Catalogue& catalogue)
-      : engine_(engine), catalogue_(catalogue), session_(engine.contexts, "verify"), snapshot_(engine) {}
+  Verification(txn::Engine& engine, Catalogue& catalogue, const VerifyWatcher& watch)
+      : engine_(engine), catalogue_(catalogue), watch_(watch), session_(engine.contexts, "verify"), snapshot_(engine) {}
 
   Result<VerifyReport> run() {
     const Lsn freed = engine_.space.newest_free(), logged = engine_.log.end();
@@ -123,7 +123,8 @@ class Verification {
       report_.problems.push_back({std::string(storage::data_name), page, table, std::string(what)});
   }
   void failed(std::uint64_t page, const std::string& table, const Error& error) {
-    if (error.code() != ErrorCode::memory_budget_exceeded) return problem(page, table, error.message());
+    const bool called_off = error.code() == ErrorCode::transaction_aborted;
+    if (error.code() != ErrorCode::memory_budget_exceeded && !called_off) return problem(page, table, error.message());
     if (!refused_) refused_ = error;
   }
 
@@ -137,13 +138,16 @@ class Verification {
     ++report_.tables;
     const auto checked = engine_.trees.check(
         table.tree, [&](std::uint32_t page, std::string_view what) { problem(page, table.name, what); },
-        [&](std::uint32_t page) { refer(page, table.name, nodes_again_); },
+        [&](std::uint32_t page) {
+          refer(page, table.name, nodes_again_);
+          return !watch_ || watch_(report_);
+        },
         [&](Bytes key, const btree::RecordView& record) { check_record(table, key, record); });
     if (!checked) failed(table.tree.value, table.name, checked.error());
-    if (checked && table.tree.value > garbage_root) report_.records += checked->records;
   }
 
   void check_record(const TableInfo& table, Bytes key, const btree::RecordView& record) {
+    report_.records += table.tree.value > garbage_root;
     if ((record.flags & btree::flag_large) != 0) check_large(table, key, {record.value, record.value_bytes});
     if (table.tree.value == garbage_root && key.size() == 4) {
       std::uint32_t first;
@@ -205,21 +209,22 @@ class Verification {
 
   txn::Engine& engine_;
   Catalogue& catalogue_;
+  const VerifyWatcher& watch_;
   memory::Context session_;
   const Snapshot snapshot_;
   VerifyReport report_;
   PageSet used_, referred_;                                 // when it began; by what was met
   std::vector<VerifyProblem> nodes_again_, extents_again_;  // what was met twice
-  std::optional<Error> refused_;                            // no memory for it: that says nothing about the store
+  std::optional<Error> refused_;                            // no memory for it, or called off: that says nothing about the store
 };
 
 }  // namespace
 
-Result<VerifyReport> Store::verify() {
+Result<VerifyReport> Store::verify(const VerifyWatcher& watch) {
   const memory::ReserveScope alone;  // it waits for nobody while it keeps the collector out
   MutexLock housekeeping(collector_->mutex());
   collector_->stands_still();
-  auto report = Verification(*engine_, *catalogue_).run();
+  auto report = Verification(*engine_, *catalogue_, watch).run();
   if (report && !report->problems.empty())
     events_->add(EventKind::corruption, "page {}: {}", report->problems[0].page, report->problems[0].what);
   return report;

@@ -127,5 +127,54 @@ TEST_F(Verify, AfterwardsNoTransactionIsLeft) {
   EXPECT_OK(db().drop_table("t"));
 }
 
+TEST_F(Verify, ItsWatcherCallsItOff) {
+  fill(table("t"), 3000, 300);
+  std::uint64_t calls = 0, pages = 0;
+  EXPECT_OK(db().verify([&](const VerifyReport& so_far) {
+    EXPECT_GT(so_far.pages, pages);
+    pages = so_far.pages;
+    return ++calls != 0;
+  }));
+  ASSERT_GT(calls, 100u) << "pages";
+  calls = 0;
+  EXPECT_CODE(db().verify([&](const VerifyReport&) { return ++calls < 50; }), transaction_aborted);
+  EXPECT_EQ(calls, 50u);
+  EXPECT_TRUE(db().transactions().empty());
+}
+
+// Through the control socket: a job of its own.
+class CheckJob : public Verify {
+ protected:
+  std::string ask(const std::string& request) { return db().answer(R"({"version":1,"request":")" + request + "\"}"); }
+  bool comes_to(const std::string& state) {
+    return eventually([&] { return ask("check_state").find(R"("state":")" + state + "\"") != std::string::npos; });
+  }
+};
+
+TEST_F(CheckJob, TellsWhatItCameTo) {
+  EXPECT_TRUE(comes_to("none"));
+  fill(table("t"), 1000, 100);
+  EXPECT_NE(ask("check").find(R"({"number":1})"), std::string::npos);
+  EXPECT_TRUE(comes_to("done"));
+  const std::string told = ask("check_state");
+  EXPECT_NE(told.find("\"sound\":true,"), std::string::npos) << told;
+  EXPECT_NE(told.find("\"records\":1000,"), std::string::npos) << told;
+  EXPECT_NE(told.find("\"problems\":[]"), std::string::npos) << told;
+}
+
+TEST_F(CheckJob, OneAtATimeAndClosingEndsIt) {
+  fill(table("t"), 100'000, 200);
+  bool refused = false;
+  for (int number = 0; number < 50 && !refused; ++number) {  // the first one may be over already
+    ask("check");
+    refused = ask("check").find("\"busy\"") != std::string::npos;
+    if (!refused) { EXPECT_TRUE(comes_to("done")); }
+  }
+  EXPECT_TRUE(refused);
+  close();
+  open();
+  EXPECT_TRUE(comes_to("none"));
+}
+
 }  // namespace
 }  // namespace plimsoll

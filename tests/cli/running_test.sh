@@ -34,6 +34,12 @@ run 0 txn waits s
 run 0 txn waits s --json
 json '.waits == []'
 
+# It is checked where it is open, and what is open goes on.
+run 0 check s
+grep -q '^sound: .* records$' out || fail "check: $(cat out)"
+run 0 check s --json
+json '.sound and .records > 0 and .problems == [] and (has("state") or has("number") | not)'
+
 run 0 top s --interval 20ms --count 3
 [ "$(wc -l <out)" -eq 4 ] || fail "top: $(cat out)"
 head -n 1 out | grep -q '^used	budget	level	transactions	commits/s' || fail "top: $(head -n 1 out)"

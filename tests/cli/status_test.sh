@@ -64,7 +64,7 @@ for ((i = 0; i < 200 && holder == 0; ++i)); do
   [ "$holder" -ne 0 ] || sleep 0.05
 done
 [ "$holder" -eq "$loader" ] || fail "identify names process $holder, not $loader"
-for words in 'get s k' 'put s k v' 'scan s' 'check s' 'load s /dev/null'; do
+for words in 'get s k' 'put s k v' 'scan s' 'load s /dev/null'; do
   # shellcheck disable=SC2086
   run 5 $words
   failed_with "$loader"

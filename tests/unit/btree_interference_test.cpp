@@ -63,7 +63,7 @@ struct Disturbed {
   // Pages of the tree in the pool that are none any more.
   std::size_t strangers() {
     std::set<std::uint32_t> reachable;
-    taken(f.trees->check(tree, {}, [&](std::uint32_t page) { reachable.insert(page); }, {}));
+    taken(f.trees->check(tree, {}, [&](std::uint32_t page) { return reachable.insert(page), true; }, {}));
     std::size_t count = 0;
     for (std::uint32_t page = 1; page < 64; ++page) {
       const auto latched = f.pool->latch_resident(storage::data_page(page));
