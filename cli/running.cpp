@@ -103,4 +103,21 @@ Outcome<ordered_json> await_work(const Ask& ask, std::string_view work, const or
   }
 }
 
+Outcome<ordered_json> have_done(const StoreArguments& store, std::string_view work,
+                                const std::function<void(const ordered_json&)>& look) {
+  const auto through = [&](const Ask& ask) -> Outcome<ordered_json> {
+    PLIMSOLL_ASSIGN(const ordered_json started, ask(request_named(work)));
+    return await_work(ask, work, started, store.path, look);
+  };
+  const auto ask_other = [&](const ordered_json& request) { return ask_running_store(store, request); };
+  auto running = ask_other(request_named("process"));
+  if (running) return through(ask_other);
+  if (running.error().exit != Exit::not_found) return running;
+  PLIMSOLL_ASSIGN(auto db, store.open());
+  auto done = through([&](const ordered_json& request) { return ask_open_store(db, request); });
+  const auto closed = close_store(db);
+  if (done && !closed && part_of(*done, "problems").empty()) return std::unexpected(closed.error());
+  return done;
+}
+
 }  // namespace plimsoll::cli

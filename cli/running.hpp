@@ -24,6 +24,11 @@ using Ask = std::function<Outcome<nlohmann::ordered_json>(const nlohmann::ordere
 Outcome<nlohmann::ordered_json> await_work(const Ask& ask, std::string_view work, const nlohmann::ordered_json& started,
                                            const std::string& path, const std::function<void(const nlohmann::ordered_json&)>& look);
 
+// Long work where the store is open: in the process that has it open, or else in this one. A store that closes badly after it is a
+// failure, unless the work has found problems: then these are the news.
+Outcome<nlohmann::ordered_json> have_done(const StoreArguments& store, std::string_view work,
+                                          const std::function<void(const nlohmann::ordered_json&)>& look);
+
 // Fields of an answer. It comes from whatever version has the store open: what is missing is zero, empty, or an empty object.
 std::uint64_t number_in(const nlohmann::ordered_json& answer, std::string_view field);
 std::string text_in(const nlohmann::ordered_json& answer, std::string_view field);  // control characters escaped

@@ -16,32 +16,6 @@ namespace {
 
 using nlohmann::ordered_json;
 
-Outcome<ordered_json> check_with(const Ask& ask, const std::string& path) {
-  PLIMSOLL_ASSIGN(const ordered_json started, ask(request_named("check")));
-  Progress progress("checking", 0);
-  return await_work(ask, "check", started, path,
-                    [&](const ordered_json& state) { progress.look(number_in(state, "pages"), number_in(state, "records")); });
-}
-
-// Of a store that nobody has open, and that is not said to be damaged when it cannot be opened.
-Outcome<ordered_json> check_here(const StoreArguments& store) {
-  PLIMSOLL_ASSIGN(auto db, store.open());
-  const auto ask = [&](const ordered_json& request) { return ask_open_store(db, request); };
-  auto checked = check_with(ask, store.path);
-  auto closed = close_store(db);
-  const bool sound = checked && part_of(*checked, "problems").empty();
-  if (sound && !closed) return std::unexpected(closed.error());  // of a damaged one, the damage is the news
-  return checked;
-}
-
-Outcome<ordered_json> check(const StoreArguments& store) {
-  const auto ask = [&](const ordered_json& request) { return ask_running_store(store, request); };
-  auto running = ask(request_named("process"));
-  if (running) return check_with(ask, store.path);
-  if (running.error().exit != Exit::not_found) return running;
-  return check_here(store);
-}
-
 void show_text(const ordered_json& report, Output& output) {
   for (const ordered_json& problem : part_of(report, "problems")) {
     const std::string table = text_in(problem, "table");
@@ -54,7 +28,10 @@ void show_text(const ordered_json& report, Output& output) {
 }
 
 Outcome<Exit> run(const StoreArguments& store, Output& output) {
-  PLIMSOLL_ASSIGN(const ordered_json report, check(store));
+  Progress progress("checking", 0);
+  PLIMSOLL_ASSIGN(const ordered_json report, have_done(store, "check", [&](const ordered_json& state) {
+                    progress.look(number_in(state, "pages"), number_in(state, "records"));
+                  }));
   output.json() ? output.object(report) : show_text(report, output);
   const std::size_t problems = part_of(report, "problems").size();
   if (problems == 0) return Exit::done;

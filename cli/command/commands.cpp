@@ -5,8 +5,8 @@ namespace {
 
 // In the order of `plimsoll --help`.
 constexpr void (*commands[])(Program&) = {
-    add_get,        add_put,    add_del, add_scan, add_count, add_tables, add_load,     add_dump, add_backup, add_restore,
-    add_shell,      add_stat,   add_top, add_txn,  add_check, add_page,   add_identify, add_log,  add_config,
+    add_get,        add_put,    add_del, add_scan, add_count, add_tables,  add_load, add_dump,     add_backup, add_restore,
+    add_shell,      add_stat,   add_top, add_txn,  add_check, add_compact, add_page, add_identify, add_log,    add_config,
 #ifdef PLIMSOLL_CLI_BENCH
     add_bench,      add_stress,
 #endif

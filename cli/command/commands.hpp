@@ -11,6 +11,7 @@ void add_commands(Program& program);
 void add_backup(Program& program);
 void add_bench(Program& program);
 void add_check(Program& program);
+void add_compact(Program& program);
 void add_completion(Program& program);
 void add_config(Program& program);
 void add_count(Program& program);

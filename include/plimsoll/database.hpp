@@ -69,6 +69,12 @@ class Database {
 
   Result<void> checkpoint();
 
+  // Gives the blocks of free pages of the data file back to the file system, while transactions go on: first everything is
+  // collected that can be, and a checkpoint taken. The file keeps its length, with holes; what it needs later it takes again, or
+  // answers no_space as when it grows. The watcher is called for every run of free pages; false ends it with transaction_aborted,
+  // and what was given back stays so. Others: io_error (also of a file system without holes), no_space.
+  Result<CompactReport> compact(const CompactWatcher& watch = {});
+
   // Writes all tables, as one snapshot shows them, into a new file, while transactions go on; plimsoll/backup.hpp says more. The
   // file is `file`.partial until it is complete and on stable storage; after an error neither is there. It takes less than 1 MiB of
   // the budget, and holds old versions back as every long reader does. Errors: already_exists, no_space, io_error,

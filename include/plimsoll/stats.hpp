@@ -130,6 +130,12 @@ struct VerifyReport {
 };
 using VerifyWatcher = std::function<bool(const VerifyReport&)>;
 
+struct CompactReport {
+  std::uint64_t free_pages = 0;                     // pages of the data file that nothing uses, and whose blocks it gave back
+  std::uint64_t before_bytes = 0, after_bytes = 0;  // blocks of the data file on disk
+};
+using CompactWatcher = std::function<bool(const CompactReport&)>;
+
 struct RecoveryReport {
   bool was_clean = true;
   std::uint64_t log_bytes = 0;

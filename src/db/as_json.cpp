@@ -167,4 +167,12 @@ ordered_json as_json(const std::vector<WaitEdge>& waits) {
   return all;
 }
 
+ordered_json as_json(const Job<CompactReport>::State& compaction) {
+  ordered_json shown = state_of(compaction);
+  shown["free_pages"] = compaction.report.free_pages;
+  shown["before_bytes"] = compaction.report.before_bytes;
+  shown["after_bytes"] = compaction.report.after_bytes;
+  return shown;
+}
+
 }  // namespace plimsoll::db

@@ -20,5 +20,6 @@ nlohmann::ordered_json as_json(const std::vector<WaitEdge>& waits);
 nlohmann::ordered_json as_json(const VerifyReport& report);
 nlohmann::ordered_json as_json(const Job<BackupReport>::State& backup);
 nlohmann::ordered_json as_json(const Job<VerifyReport>::State& check);
+nlohmann::ordered_json as_json(const Job<CompactReport>::State& compaction);
 
 }  // namespace plimsoll::db

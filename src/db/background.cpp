@@ -157,6 +157,7 @@ void Store::stop_threads() {
   control_.reset();
   backup_job_.call_off();
   check_job_.call_off();
+  compact_job_.call_off();
   stopping_.store(true, std::memory_order_release);
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();

@@ -96,6 +96,14 @@ Result<ordered_json> start_check(Store& store, const ordered_json&) {
 
 Result<ordered_json> show_check(Store& store, const ordered_json&) { return as_json(store.check_job().state()); }
 
+Result<ordered_json> start_compaction(Store& store, const ordered_json&) {
+  const auto work = [&store](const Job<CompactReport>::Watch& watch) { return store.compact(watch); };
+  PLIMSOLL_ASSIGN(const std::uint64_t number, store.compact_job().start({}, work));
+  return ordered_json{{"number", number}};
+}
+
+Result<ordered_json> show_compaction(Store& store, const ordered_json&) { return as_json(store.compact_job().state()); }
+
 Result<ordered_json> reset_statistics(Store& store, const ordered_json&) {
   store.reset_statistics();
   return ordered_json::object();
@@ -117,6 +125,8 @@ constexpr std::array requests{Request{"stat", show_statistics},
                               Request{"backup_state", show_backup},
                               Request{"check", start_check},
                               Request{"check_state", show_check},
+                              Request{"compact", start_compaction},
+                              Request{"compact_state", show_compaction},
                               Request{"reset_statistics", reset_statistics}};
 
 Result<ordered_json> result_of(Store& store, std::string_view line) {

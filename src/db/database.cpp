@@ -129,6 +129,10 @@ Result<void> Database::checkpoint() {
   PLIMSOLL_OPEN();
   return store_->checkpoint();
 }
+Result<CompactReport> Database::compact(const CompactWatcher& watch) {
+  PLIMSOLL_OPEN();
+  return store_->compact(watch);
+}
 Result<BackupReport> Database::backup(std::string_view file, const BackupWatcher& watch) {
   PLIMSOLL_OPEN();
   return db::backup(*store_, file, watch);

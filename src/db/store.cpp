@@ -38,6 +38,7 @@ Result<void> Store::close() {
   if (closed_) return {};
   backup_job_.call_off();
   check_job_.call_off();
+  compact_job_.call_off();
   for (int tries = 0; !transactions_->abort_all(); ++tries) {
     constexpr int tries_max = 10'000;
     if (tries == tries_max) return fail(ErrorCode::busy, "transactions are still inside operations of other threads");

@@ -39,11 +39,12 @@ class Store final : public storage::LogGate, public storage::PageClient {
   void give_up() { stop_threads(); }  // close failed: like a crash
   void release_lock() { lock_.reset(); }
 
-  // What the public API calls (database.cpp, verify.cpp, statistics.cpp).
+  // What the public API calls (database.cpp, verify.cpp, compaction.cpp, statistics.cpp).
   Result<void> usable() const;  // not after fork
   Result<Transaction> begin(const TransactionOptions& options);
   Result<void> checkpoint();
   Result<VerifyReport> verify(const VerifyWatcher& watch);
+  Result<CompactReport> compact(const CompactWatcher& watch);
   Statistics statistics() const;
   void reset_statistics();  // counters, and the peaks of the accounts
   bool run_background();
@@ -57,6 +58,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Catalogue& catalogue() { return *catalogue_; }
   Job<BackupReport>& backup_job() { return backup_job_; }
   Job<VerifyReport>& check_job() { return check_job_; }
+  Job<CompactReport>& compact_job() { return compact_job_; }
   log::Log& log() { return *log_; }
   HybridClock& clock() { return *clock_; }
   Metrics& metrics() { return metrics_; }
@@ -165,6 +167,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::vector<std::thread> threads_;
   Job<BackupReport> backup_job_;
   Job<VerifyReport> check_job_;
+  Job<CompactReport> compact_job_;
   std::unique_ptr<io::LineServer> control_;  // last: it asks all others
 };
 

@@ -49,6 +49,10 @@ class File {
   virtual Result<void> resize(std::uint64_t bytes) = 0;  // cut or extend with zeroes (sparse)
   // Reserves disk blocks for [offset, offset + bytes) so that later writes there cannot meet a full disk. Not durable by itself.
   virtual Result<void> allocate(std::uint64_t offset, std::uint64_t bytes) = 0;
+  // The contrary: the blocks go back to the file system, the bytes read as zeroes, the size stays. Whole blocks. Not durable by
+  // itself. io_error where the file system cannot.
+  virtual Result<void> deallocate(std::uint64_t offset, std::uint64_t bytes) = 0;
+  virtual Result<std::uint64_t> allocated() = 0;  // bytes of all blocks that it has
 };
 
 enum class OpenMode : std::uint8_t { read_only, read_write, create };  // create: must not exist yet

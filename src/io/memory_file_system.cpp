@@ -116,6 +116,23 @@ class Contents {
     bytes_ = std::max(bytes_, offset + bytes);
     return true;
   }
+  // Chunks that lie in the range as a whole; the rest of it becomes zeroes.
+  void deallocate(std::uint64_t offset, std::size_t bytes) {
+    const MutexLock lock(all_->mutex);
+    for (Piece piece(offset, bytes); piece.bytes != 0; piece.next(offset, bytes)) {
+      if (piece.chunk >= chunks_.size() || chunks_[piece.chunk] == no_chunk) continue;
+      if (piece.bytes == chunk_bytes) {
+        all_->give_back(std::exchange(chunks_[piece.chunk], no_chunk));
+      } else {
+        std::fill_n(all_->bytes(chunks_[piece.chunk]) + piece.within, piece.bytes, '\0');
+      }
+    }
+  }
+  std::uint64_t allocated() const {
+    const MutexLock lock(all_->mutex);
+    return chunk_bytes *
+           static_cast<std::uint64_t>(chunks_.size() - static_cast<std::size_t>(std::ranges::count(chunks_, no_chunk)));
+  }
   void resize(std::uint64_t bytes) {
     const MutexLock lock(all_->mutex);
     if (bytes < bytes_) cut(bytes);
@@ -189,6 +206,11 @@ class MemoryFile final : public File {
     if (!contents_->allocate(offset, bytes)) return no_room(path_);
     return {};
   }
+  Result<void> deallocate(std::uint64_t offset, std::uint64_t bytes) override {
+    contents_->deallocate(offset, bytes);
+    return {};
+  }
+  Result<std::uint64_t> allocated() override { return contents_->allocated(); }
 
  private:
   const std::string path_;

@@ -170,4 +170,21 @@ Result<void> PlainFile::allocate(std::uint64_t offset, std::uint64_t bytes) {
   return {};
 }
 
+Result<void> PlainFile::deallocate(std::uint64_t offset, std::uint64_t bytes) {
+  check_aligned(offset, nullptr, 0);
+  if (poisoned()) return fail_poisoned(opened_.path);
+  while (::fallocate(opened_.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                     static_cast<off_t>(bytes)) != 0) {
+    if (errno != EINTR) return fail_path(errno, "cannot give back blocks of", opened_.path);
+  }
+  return {};
+}
+
+Result<std::uint64_t> PlainFile::allocated() {
+  constexpr std::uint64_t unit = 512;  // of st_blocks
+  struct stat facts;
+  if (::fstat(opened_.fd, &facts) != 0) return fail_path(errno, "cannot ask for the blocks of", opened_.path);
+  return static_cast<std::uint64_t>(facts.st_blocks) * unit;
+}
+
 }  // namespace plimsoll::io

@@ -40,6 +40,8 @@ class PlainFile : public File {
   Result<std::uint64_t> size() final;
   Result<void> resize(std::uint64_t bytes) final;
   Result<void> allocate(std::uint64_t offset, std::uint64_t bytes) final;
+  Result<void> deallocate(std::uint64_t offset, std::uint64_t bytes) final;
+  Result<std::uint64_t> allocated() final;
 
   int fd() const { return opened_.fd; }
 

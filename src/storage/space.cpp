@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,11 @@ constexpr std::size_t reservations_max = 1024;  // a dozen for each of 80 thread
 constexpr auto reservation_wait = std::chrono::seconds(2);
 constexpr std::uint64_t growth_min = 1_MiB, growth_max = 64_MiB, growth_share = 16;
 constexpr std::uint32_t file_pages_max = std::numeric_limits<std::uint32_t>::max() - 1;
+
+// Blocks are taken for so much of the file at once. For a number of these units the space remembers that nothing is missing in
+// them; for others it asks the file system, which costs little.
+constexpr std::uint64_t unit_bytes = 4_MiB;
+constexpr std::size_t units_remembered = 1024;
 
 struct Run {
   std::uint32_t first = 0, count = 0;
@@ -71,6 +77,13 @@ struct Space::Impl {
   std::optional<std::uint32_t> claim_in_group(const ExclusivePage& map, std::uint32_t from, std::uint32_t end, std::uint32_t count)
       PLIMSOLL_REQUIRES(mutex);
   Result<std::optional<Run>> claim(std::uint32_t count, FrameIndex& map_frame);
+  std::optional<Run> free_in_group(const ExclusivePage& map, std::uint32_t from, std::uint32_t end, std::uint32_t most) const
+      PLIMSOLL_REQUIRES(mutex);
+  Result<std::optional<Run>> claim_free(std::uint32_t from, std::uint32_t most, FrameIndex& map_frame);
+  Result<void> provide_blocks(Run run);
+  Result<void> provide_unit(std::uint32_t unit, Run run);
+  std::uint32_t unit_pages() const { return static_cast<std::uint32_t>(unit_bytes / page_bytes); }
+  std::atomic<std::uint32_t>& remembered(std::uint32_t unit) { return whole_units[unit % units_remembered]; }
   Result<void> wait_for_place();
   std::uint64_t pages_to_grow(std::uint64_t pages, std::uint64_t count) const;
   Result<void> grow(std::uint32_t seen_pages, std::uint32_t count);
@@ -84,6 +97,9 @@ struct Space::Impl {
   void set_file_pages(std::uint32_t pages) PLIMSOLL_REQUIRES(grow_mutex) { file_pages.store(pages, std::memory_order_release); }
   std::atomic<std::uint32_t> file_pages{0};
   Mutex grow_mutex{LatchRank::space};
+  Mutex blocks_mutex{LatchRank::space};  // blocks of the file are taken or given back
+  std::atomic<std::uint32_t>* whole_units =
+      nullptr;  // by number modulo their count: a unit's number and 1, in which no block is missing
   Mutex mutex{LatchRank::space};
   CondVar place_freed;
   memory::Mapping memory;
@@ -158,6 +174,67 @@ Result<std::optional<Run>> Space::Impl::claim(std::uint32_t count, FrameIndex& m
   return std::nullopt;
 }
 
+// The first run of clear bits that nobody has reserved.
+std::optional<Run> Space::Impl::free_in_group(const ExclusivePage& map, std::uint32_t from, std::uint32_t end,
+                                              std::uint32_t most) const {
+  const std::uint32_t base = page_of(map.key());
+  while (const auto bit = find_clear(map.bytes(), from - base, end - base, 1)) {
+    Run run{base + *bit, 1};
+    if (const auto taken = overlapping(run)) {
+      from = taken->end();
+      if (from >= end) break;
+      continue;
+    }
+    while (run.count < most && run.end() < end && !test_bit(map.bytes(), run.end() - base)) ++run.count;
+    while (const auto taken = overlapping(run)) run.count = taken->first - run.first;
+    return run;
+  }
+  return std::nullopt;
+}
+
+Result<std::optional<Run>> Space::Impl::claim_free(std::uint32_t from, std::uint32_t most, FrameIndex& map_frame) {
+  for (const std::uint32_t pages = file_pages.load(std::memory_order_acquire); from < pages;) {
+    const std::uint32_t group = from / pages_per_map();
+    const std::uint32_t end = std::min(pages, (group + 1) * pages_per_map());
+    PLIMSOLL_ASSIGN(const ExclusivePage map, latch_map_page(group));
+    const MutexLock lock(mutex);
+    if (live_count == reservations_max) return std::optional<Run>(Run{});
+    if (const auto run = free_in_group(map, from, end, most)) {
+      live[live_count++] = *run;
+      pool.pin(map);
+      map_frame = map.frame();
+      return run;
+    }
+    from = end;
+  }
+  return std::nullopt;
+}
+
+// Reserved pages may lie where blocks were given back: a page that is written back later must not meet a full disk.
+Result<void> Space::Impl::provide_blocks(Run run) {
+  for (std::uint32_t unit = run.first / unit_pages(); unit <= (run.end() - 1) / unit_pages(); ++unit)
+    if (remembered(unit).load(std::memory_order_acquire) != unit + 1) PLIMSOLL_TRY(provide_unit(unit, run));
+  return {};
+}
+
+Result<void> Space::Impl::provide_unit(std::uint32_t unit, Run run) {
+  const MutexLock lock(blocks_mutex);
+  const std::uint32_t pages = file_pages.load(std::memory_order_acquire), first = unit * unit_pages();
+  const Run whole{first, std::min(unit_pages(), pages - first)};
+  const Run part{std::max(run.first, first), std::min(run.end(), whole.end()) - std::max(run.first, first)};
+  PLIMSOLL_ASSIGN(const std::uint64_t before, data.allocated());
+  for (const Run wanted : {whole, part}) {
+    const auto allocated = data.allocate(std::uint64_t{wanted.first} * page_bytes, std::uint64_t{wanted.count} * page_bytes);
+    if (!allocated && allocated.error().code() == ErrorCode::no_space && wanted.count != part.count) continue;
+    PLIMSOLL_TRY(allocated);
+    PLIMSOLL_ASSIGN(const std::uint64_t after, data.allocated());
+    if (after != before) PLIMSOLL_TRY(data.sync());  // as in grow()
+    if (wanted.count == unit_pages()) remembered(unit).store(unit + 1, std::memory_order_release);
+    break;
+  }
+  return {};
+}
+
 Result<void> Space::Impl::wait_for_place() {
   const MutexLock lock(mutex);
   if (live_count == reservations_max && !place_freed.wait_for(mutex, reservation_wait) && live_count == reservations_max) {
@@ -212,7 +289,9 @@ Result<std::unique_ptr<Space>> Space::open(Pool& pool, io::File& data, memory::P
   std::unique_ptr<Space> space(new Space());
   space->impl_ = std::make_unique<Impl>(pool, data);
   Impl& impl = *space->impl_;
-  PLIMSOLL_ASSIGN(impl.memory, provider.map(memory::Account::translation, reservations_max * sizeof(Run)));
+  PLIMSOLL_ASSIGN(impl.memory,
+                  provider.map(memory::Account::translation,
+                               reservations_max * sizeof(Run) + units_remembered * sizeof(std::atomic<std::uint32_t>)));
   PLIMSOLL_ASSIGN(const std::uint64_t bytes, data.size());
   if (bytes / impl.page_bytes > file_pages_max) {
     return fail(ErrorCode::corruption, "the data file of {} bytes has more than {} pages of {} bytes", bytes, file_pages_max,
@@ -221,6 +300,8 @@ Result<std::unique_ptr<Space>> Space::open(Pool& pool, io::File& data, memory::P
   impl.file_pages = static_cast<std::uint32_t>(bytes / impl.page_bytes);
   const MutexLock lock(impl.mutex);
   impl.live = impl.memory.as<Run>();
+  impl.whole_units = reinterpret_cast<std::atomic<std::uint32_t>*>(impl.memory.data() + reservations_max * sizeof(Run));
+  std::uninitialized_value_construct_n(impl.whole_units, units_remembered);
   return space;
 }
 
@@ -242,9 +323,37 @@ Result<Reservation> Space::reserve(std::uint32_t count) {
       reservation.space_ = this;
       reservation.first_ = run->first;
       reservation.count_ = run->count;
+      PLIMSOLL_TRY(impl_->provide_blocks(*run));
       return reservation;
     }
   }
+}
+
+Result<Reservation> Space::reserve_free(std::uint32_t from, std::uint32_t most) {
+  for (;;) {
+    Reservation reservation;
+    PLIMSOLL_ASSIGN(const auto run, impl_->claim_free(from, most, reservation.map_frame_));
+    if (!run) return reservation;
+    if (run->count == 0) {
+      PLIMSOLL_TRY(impl_->wait_for_place());
+      continue;
+    }
+    reservation.space_ = this;
+    reservation.first_ = run->first;
+    reservation.count_ = run->count;
+    return reservation;
+  }
+}
+
+Result<void> Space::give_back_blocks(const Reservation& reserved) {
+  PLIMSOLL_CHECK(reserved.space_ == this && reserved.count_ != 0);
+  const Run run{reserved.first_, reserved.count_};
+  const MutexLock lock(impl_->blocks_mutex);
+  for (std::uint32_t unit = run.first / impl_->unit_pages(); unit <= (run.end() - 1) / impl_->unit_pages(); ++unit) {
+    std::uint32_t known = unit + 1;
+    impl_->remembered(unit).compare_exchange_strong(known, 0, std::memory_order_acq_rel);
+  }
+  return impl_->data.deallocate(std::uint64_t{run.first} * impl_->page_bytes, std::uint64_t{run.count} * impl_->page_bytes);
 }
 
 Result<Reservation> Space::prepare_free(std::uint32_t page) {

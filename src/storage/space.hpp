@@ -55,6 +55,12 @@ class Space {
   // `count` adjacent pages of one group; extends the data file (blocks allocated, so that writing them back cannot meet a full
   // disk). no_space, or invalid_argument if no group can hold as many. No latch may be held.
   Result<Reservation> reserve(std::uint32_t count);
+  // The first free pages from `from` on that are adjacent, at most `most` of them; count() is 0 if there are none. No latch may be
+  // held.
+  Result<Reservation> reserve_free(std::uint32_t from, std::uint32_t most);
+  // The blocks of reserved pages go back to the file system; reserve() takes new ones before it hands the pages out. The log is
+  // durable up to newest_free(), and no write to the pages is under way (Pool::settle_writes).
+  Result<void> give_back_blocks(const Reservation& reserved);
   // Makes the map page of `page` resident and pinned, before latches, for freeing.
   Result<Reservation> prepare_free(std::uint32_t page);
 

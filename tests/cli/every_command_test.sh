@@ -62,6 +62,7 @@ works stat s
 works txn list s
 works txn waits s
 works check s
+works compact s
 works identify s
 works config show s
 echo 'memory_budget = "64MiB"' >options.toml

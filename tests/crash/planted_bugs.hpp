@@ -52,6 +52,8 @@ class LyingFile final : public io::File {
   Result<std::uint64_t> size() override { return file_->size(); }
   Result<void> resize(std::uint64_t bytes) override { return file_->resize(bytes); }
   Result<void> allocate(std::uint64_t offset, std::uint64_t bytes) override { return file_->allocate(offset, bytes); }
+  Result<void> deallocate(std::uint64_t offset, std::uint64_t bytes) override { return file_->deallocate(offset, bytes); }
+  Result<std::uint64_t> allocated() override { return file_->allocated(); }
 
  private:
   bool is(std::string_view part) const { return path_.find(part) != std::string::npos; }

@@ -94,6 +94,14 @@ void Content::cut(std::uint64_t to) {
   slots_.back().block = std::move(block);
 }
 
+void Content::release(std::uint64_t offset, std::uint64_t bytes) {
+  PLIMSOLL_CHECK(offset % block_bytes == 0 && bytes % block_bytes == 0);
+  for (std::size_t i = offset / block_bytes; i < std::min<std::size_t>(slots_.size(), blocks_for(offset + bytes)); ++i) {
+    reserved_blocks_ -= slots_[i].reserved ? 1 : 0;
+    slots_[i] = {};
+  }
+}
+
 void Content::reserve(std::uint64_t offset, std::uint64_t bytes) {
   grow(offset + bytes);
   for (std::size_t i = offset / block_bytes; i < blocks_for(offset + bytes); ++i) {

@@ -32,6 +32,8 @@ class Content {
   void cut(std::uint64_t to);                               // nothing if it is that short
   void reserve(std::uint64_t offset, std::uint64_t bytes);  // and grows
 
+  void release(std::uint64_t offset, std::uint64_t bytes);  // whole blocks
+
   // Equal for equal sizes and bytes, however the blocks are held.
   std::uint64_t hash() const;
 

@@ -6,8 +6,8 @@ namespace plimsoll::io::simulation {
 
 std::string_view name(Operation operation) {
   static constexpr std::array<std::string_view, operations> names = {
-      "read",   "write",  "sync",           "resize",         "allocate", "open", "create",
-      "rename", "remove", "make_directory", "sync_directory", "lock",     "look"};
+      "read",   "write",  "sync",   "resize",         "allocate",       "deallocate", "open",
+      "create", "rename", "remove", "make_directory", "sync_directory", "lock",       "look"};
   PLIMSOLL_CHECK(operation < Operation::count_);
   return names[static_cast<std::size_t>(operation)];
 }

@@ -16,13 +16,14 @@
 namespace plimsoll::io::simulation {
 
 // A batch counts each transfer. A durable write counts as a write and then a sync; opening with OpenMode::create, and taking a lock
-// whose file is not there, as create. `look`: size, exists, list, lock_holder.
+// whose file is not there, as create. `look`: size, allocated, exists, list, lock_holder.
 enum class Operation : std::uint8_t {
   read,
   write,
   sync,
   resize,
   allocate,
+  deallocate,
   open,
   create,
   rename,

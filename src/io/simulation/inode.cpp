@@ -23,6 +23,7 @@ bool Inode::commute(const Change& a, const Change& b) {
   if (a.kind == Kind::write && b.kind == Kind::write) return a.end() <= b.offset || b.end() <= a.offset;
   if (a.kind == Kind::cut) return b.kind == Kind::cut || b.end() <= a.offset;
   if (b.kind == Kind::cut) return a.end() <= b.offset;
+  if (a.kind == Kind::release || b.kind == Kind::release) return a.end() <= b.offset || b.end() <= a.offset;
   return true;
 }
 
@@ -32,6 +33,7 @@ void Inode::apply(const Change& change, Content& content) {
     case Kind::grow: return content.grow(change.offset);
     case Kind::cut: return content.cut(change.offset);
     case Kind::allocate: return content.reserve(change.offset, change.bytes);
+    case Kind::release: return content.release(change.offset, change.bytes);
   }
 }
 
@@ -113,6 +115,8 @@ void Inode::resize(std::uint64_t bytes) {
 }
 
 void Inode::allocate(std::uint64_t offset, std::uint64_t bytes) { add({Kind::allocate, State::unsynced, offset, bytes, {}}); }
+
+void Inode::deallocate(std::uint64_t offset, std::uint64_t bytes) { add({Kind::release, State::unsynced, offset, bytes, {}}); }
 
 void Inode::sync() {
   for (Change& change : pending_) {

@@ -32,6 +32,7 @@ class Inode {
   void settle_last_write();
   void resize(std::uint64_t bytes);
   void allocate(std::uint64_t offset, std::uint64_t bytes);
+  void deallocate(std::uint64_t offset, std::uint64_t bytes);
   void sync();
   void sync_failed();
 
@@ -39,7 +40,7 @@ class Inode {
   Content survive(Random& random, CrashCounts& counts) const;
 
  private:
-  enum class Kind : std::uint8_t { write, grow, cut, allocate };
+  enum class Kind : std::uint8_t { write, grow, cut, allocate, release };
   enum class State : std::uint8_t { unsynced, forgotten, certain };
   struct Change {
     Kind kind;

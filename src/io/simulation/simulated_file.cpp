@@ -56,6 +56,8 @@ class SimulatedFile final : public File {
   Result<std::uint64_t> size() override;
   Result<void> resize(std::uint64_t bytes) override;
   Result<void> allocate(std::uint64_t offset, std::uint64_t bytes) override;
+  Result<void> deallocate(std::uint64_t offset, std::uint64_t bytes) override;
+  Result<std::uint64_t> allocated() override;
 
  private:
   Verdict admit(Operation operation, std::uint64_t offset, std::uint64_t bytes) PLIMSOLL_REQUIRES(disk_->mutex) {
@@ -172,6 +174,22 @@ Result<void> SimulatedFile::allocate(std::uint64_t offset, std::uint64_t bytes) 
   }
   if (!verdict.good()) error = verdict.os_error;
   return answer(error, "cannot allocate blocks of");
+}
+
+Result<void> SimulatedFile::deallocate(std::uint64_t offset, std::uint64_t bytes) {
+  const MutexLock lock(disk_->mutex);
+  if (poisoned_) return fail_poisoned(path_);
+  const Verdict verdict = admit(Operation::deallocate, offset, bytes);
+  if (!writable_) return fail_path(EBADF, "cannot give back blocks of", path_);
+  if (verdict.takes_effect()) inode_->deallocate(offset, bytes);
+  return answer(verdict.os_error, "cannot give back blocks of");
+}
+
+Result<std::uint64_t> SimulatedFile::allocated() {
+  const MutexLock lock(disk_->mutex);
+  const Verdict verdict = admit(Operation::look, 0, 0);
+  if (!verdict.good()) return fail_path(verdict.os_error, "cannot ask for the blocks of", path_);
+  return inode_->current().reserved_bytes();
 }
 
 }  // namespace
