@@ -93,6 +93,25 @@ TEST(CrashMomentsTest, DuringACheckpoint) {
                        });
 }
 
+TEST(CrashMomentsTest, DuringACompaction) {
+  fail_at_every_change(
+      [](Database& db, Legal& legal) {
+        put_many(db, legal, "kept", 30, 100);
+        put_many(db, legal, "doomed", 150, 200);
+        legal.events.push_back({Event::Kind::drop_table, "doomed", {}});
+        if (db.drop_table("doomed")) legal.least = legal.events.size();
+      },
+      [](Database& db, Legal& legal) {
+        put_many(db, legal, "kept", 4, 20'000);
+        put_many(db, legal, "kept", 4, 30'000);
+        if (!db.compact()) return;
+        put_many(db, legal, "kept", 60, 300);  // in what was given back
+        put_many(db, legal, "kept", 3, 25'000);
+        if (!db.compact()) return;
+        put_many(db, legal, "kept", 5, 100);
+      });
+}
+
 TEST(CrashMomentsTest, WhileATableIsDropped) {
   fail_at_every_change(
       [](Database& db, Legal& legal) {

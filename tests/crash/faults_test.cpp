@@ -51,6 +51,8 @@ class SmallLife {
       commit(*db, *table, n);
       if (n == 10) note(db->checkpoint());
       if (n == 20) note(db->drop_table("doomed"));
+      if (n == 25)
+        if (auto compacted = db->compact(); !compacted) note(compacted.error());
       if (n % 5 == 0) db->run_background();
     }
     read_all(*db, *table);
@@ -172,12 +174,16 @@ INSTANTIATE_TEST_SUITE_P(Kinds, FaultTest,
                                          Kind{Operation::write, EIO, 1000, false}, Kind{Operation::write, ENOSPC, 512, false},
                                          Kind{Operation::write, EIO, 0, true}, Kind{Operation::sync, EIO, 0, false},
                                          Kind{Operation::sync, EIO, 0, true}, Kind{Operation::allocate, ENOSPC, 0, false},
-                                         Kind{Operation::allocate, ENOSPC, 0, true}, Kind{Operation::open, EIO, 0, false},
+                                         Kind{Operation::allocate, ENOSPC, 0, true},
+                                         Kind{Operation::deallocate, EOPNOTSUPP, 0, true}, Kind{Operation::open, EIO, 0, false},
                                          Kind{Operation::create, ENOSPC, 0, false}, Kind{Operation::rename, EIO, 0, false},
                                          Kind{Operation::remove, EIO, 0, false}, Kind{Operation::make_directory, EIO, 0, false},
                                          Kind{Operation::sync_directory, EIO, 0, false}, Kind{Operation::look, EIO, 0, false}),
                          [](const auto& one) {
-                           return fmt::format("{}_{}_{}{}", name(one.param.operation), one.param.os_error == EIO ? "EIO" : "ENOSPC",
+                           return fmt::format("{}_{}_{}{}", name(one.param.operation),
+                                              one.param.os_error == EIO      ? "EIO"
+                                              : one.param.os_error == ENOSPC ? "ENOSPC"
+                                                                             : "EOPNOTSUPP",
                                               one.param.lands_bytes, one.param.from_then_on ? "_forever" : "");
                          });
 

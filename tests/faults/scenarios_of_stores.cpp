@@ -78,6 +78,12 @@ Result<void> verify(Life& life) {
   return {};
 }
 
+Result<void> compact(Life& life) {
+  auto report = life.db().compact();
+  TRY(report);
+  return {};
+}
+
 // --- backups ---
 
 constexpr const char *backup_file = "/backup", *restored_path = "/restored";
@@ -266,6 +272,7 @@ constexpr Scenario all[] = {
     {.name = "checkpoint", .run = checkpoint, .prepare = make_work},
     {.name = "background", .run = background, .prepare = make_work},
     {.name = "verify", .run = verify},
+    {.name = "compact", .run = compact, .prepare = make_work},
     {.name = "backup", .run = back_up, .prepare = without_backup},
     {.name = "restore", .run = restore, .prepare = with_backup},
     {.name = "statistics", .run = look_about},

@@ -140,7 +140,12 @@ class History {
   }
   void checkpoint() {
     const std::size_t events = events_.size();
-    if (auto taken = db_.checkpoint(); !taken) return unexpected("checkpoint", taken.error());
+    if (random_.one_in(3)) {  // which takes one
+      if (auto compacted = db_.compact(); !compacted) return unexpected("compact", compacted.error());
+      rare_.add("compactions");
+    } else if (auto taken = db_.checkpoint(); !taken) {
+      return unexpected("checkpoint", taken.error());
+    }
     durable_ = std::max(durable_, events);
   }
   Table table(const std::string& table_name) {

@@ -165,6 +165,25 @@ TEST_P(IoTest, AllocateGrowsAndKeepsWhatIsThere) {
   EXPECT_TRUE(file->allocate(0, 0));
 }
 
+TEST_P(IoTest, DeallocateGivesBlocksBackAndKeepsTheSize) {
+  constexpr std::uint64_t from = 1u << 20, gone = 2 * from, all = 4 * from;
+  const auto file = create("a");
+  ASSERT_TRUE(file->write(0, std::string(all, 'x')));
+  ASSERT_TRUE(file->sync());
+  const std::uint64_t before = *file->allocated();
+  EXPECT_GE(before, all);
+  ASSERT_TRUE(file->deallocate(from, gone));
+  EXPECT_LE(*file->allocated(), before - gone / 2);
+  EXPECT_EQ(*file->size(), all);
+  EXPECT_EQ(read(*file, from - 1, 2), std::string("x\0", 2));
+  EXPECT_EQ(read(*file, from + gone - 1, 2), std::string("\0x", 2));
+  ASSERT_TRUE(file->write(from + block_bytes, std::string_view("again")));
+  EXPECT_EQ(read(*file, from + block_bytes - 1, 7), std::string("\0again\0", 7));
+  ASSERT_TRUE(file->allocate(from, gone));
+  EXPECT_GE(*file->allocated(), all);
+  EXPECT_EQ(read(*file, from + block_bytes, 5), "again");
+}
+
 TEST_P(IoTest, WriteDurableWritesAndExtends) {
   for (const bool direct : {false, true}) {
     const auto file = create(direct ? "direct" : "cached", direct);

@@ -82,7 +82,9 @@ TEST(FaultTest, EveryOperationCanFailAndThenChangesNothing) {
   fails(Operation::write, [&] { return file->write(0, std::string_view("else")); });
   fails(Operation::resize, [&] { return file->resize(1); });
   fails(Operation::allocate, [&] { return file->allocate(0, 10'000); });
+  fails(Operation::deallocate, [&] { return file->deallocate(0, block_bytes); });
   fails(Operation::look, [&] { return file->size(); });
+  fails(Operation::look, [&] { return file->allocated(); });
   fails(Operation::look, [&] { return disk.exists("/f"); });
   fails(Operation::look, [&] { return disk.list("/"); });
   fails(Operation::look, [&] { return disk.lock_holder("/f"); });
@@ -95,7 +97,7 @@ TEST(FaultTest, EveryOperationCanFailAndThenChangesNothing) {
   fails(Operation::make_directory, [&] { return disk.make_directory("/d"); });
   fails(Operation::sync_directory, [&] { return disk.sync_directory("/"); });
   fails(Operation::sync, [&] { return file->sync(); });
-  EXPECT_EQ(disk.faults_fired(), 17u);
+  EXPECT_EQ(disk.faults_fired(), 19u);
 }
 
 TEST(FaultTest, AShortWriteLandsAPrefix) {
