@@ -52,7 +52,7 @@ void Pool::free_frame(FrameIndex frame, Wake wake) {
   if (wake == Wake::one && free_waiters_.load(std::memory_order_relaxed) != 0) frame_freed_.notify_one();
 }
 
-// For those who found all frames latched, taken or on their way to the file. A millisecond at most.
+// For those who found all frames latched, taken or on their way to the file: about as long as a batch takes.
 void Pool::wait_for_free_frame() {
   const MutexLock lock(free_mutex_);
   if (free_head_ != no_frame) return;

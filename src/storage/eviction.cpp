@@ -14,12 +14,12 @@
 namespace plimsoll::storage {
 namespace {
 
-constexpr std::size_t steps_at_once = 256;      // frames looked at while others wait for the hand
-constexpr std::size_t evicted_at_once = 8;      // clean pages that a thread in need of one frame drops
-constexpr unsigned rounds_gentle = 8;           // rounds without success before cooling marks are ignored,
-constexpr unsigned rounds_idle_max = 16;        // before giving up when all is pinned,
+constexpr std::size_t steps_at_once = 256;     // frames looked at while others wait for the hand
+constexpr std::size_t evicted_at_once = 8;     // clean pages that a thread in need of one frame drops
+constexpr unsigned rounds_gentle = 8;          // rounds without success before cooling marks are ignored,
+constexpr unsigned rounds_idle_max = 16;       // before giving up when all is pinned,
 constexpr unsigned rounds_busy_max = 500;      // and when frames seem to be about to come free: some seconds
-constexpr unsigned waits_before_queueing = 3;  // of a millisecond at most: more than a batch takes
+constexpr unsigned waits_before_queueing = 3;  // of 8 ms at most: more than a batch takes
 
 }  // namespace
 
