@@ -47,14 +47,14 @@ class Job {
   using Work = std::function<Result<Report>(const Watch&)>;
 
   // Answers its number. busy: one runs.
-  Result<std::uint64_t> start(std::string subject, Work work) {
+  Result<std::uint64_t> start(const std::string& subject, Work work) {
     std::uint64_t number = 0;
     {
       const MutexLock lock(mutex_);
       if (state_.running)
         return fail(ErrorCode::busy, "one is under way already{}{}", state_.subject.empty() ? "" : ": ", state_.subject);
       number = state_.number + 1;
-      state_ = {.number = number, .running = true, .subject = std::move(subject)};
+      state_ = {.number = number, .running = true, .subject = subject};
     }
     const auto watch = [this](const Report& report) { return note(report); };
     auto started = thread_.start([this, watch, does = std::move(work)] { done(does(watch)); });
