@@ -238,7 +238,7 @@ Result<void> Collector::forget(TreeId tree) {
 bool Collector::sweep_segment() {
   const Segment& segment = store_.segment(sweep_at_.segment);
   const bool move = std::uint64_t{segment.live_bytes.load()} * 2 < std::uint64_t{segment_pages} * pool_.page_bytes();
-  for_each_entry(sweep_at_, [&](std::uint64_t address, const Entry& entry) {
+  for_each_entry(sweep_at_, [&](std::uint64_t address, const Entry& entry) PLIMSOLL_NO_ANALYSIS {  // called with the mutex held
     if ((entry.entry_flags & entry_dead) != 0) return true;
     const std::uint32_t hash = crc32c(entry.tree, entry.key.data(), entry.key.size()) | 1u;
     std::uint32_t& seen = swept_keys_[hash / 2 % swept_keys_.size()];
