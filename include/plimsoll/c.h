@@ -218,6 +218,12 @@ PLIMSOLL_API plimsoll_status plimsoll_get_recovery(plimsoll_db* db, plimsoll_rec
 // Writes a checkpoint, so that the next recovery begins later in the log. Thread-safe; takes as long as writing the changed pages.
 PLIMSOLL_API plimsoll_status plimsoll_checkpoint(plimsoll_db* db, plimsoll_error* error);
 
+// Gives the blocks of free pages of the data file back to the file system, after collecting what can be, while transactions go on.
+// The file keeps its length, with holes. *before_bytes and *after_bytes (may be NULL): its blocks on disk. PLIMSOLL_IO_ERROR: also
+// of a file system without holes. Thread-safe; takes as long as reading all leaves.
+PLIMSOLL_API plimsoll_status plimsoll_compact(plimsoll_db* db, uint64_t* before_bytes, uint64_t* after_bytes,
+                                              plimsoll_error* error);
+
 typedef struct plimsoll_problem {
   size_t size;
   uint64_t page;

@@ -99,6 +99,16 @@ plimsoll_status plimsoll_checkpoint(plimsoll_db* db, plimsoll_error* error) {
   });
 }
 
+plimsoll_status plimsoll_compact(plimsoll_db* db, uint64_t* before_bytes, uint64_t* after_bytes, plimsoll_error* error) {
+  return guarded(error, [&]() -> Result<void> {
+    PLIMSOLL_TRY(check_pointer(db, "db"));
+    PLIMSOLL_ASSIGN(const CompactReport report, db->database->compact());
+    set_if(before_bytes, report.before_bytes);
+    set_if(after_bytes, report.after_bytes);
+    return {};
+  });
+}
+
 plimsoll_status plimsoll_verify(plimsoll_db* db, plimsoll_verify_report* report, plimsoll_each_problem each, void* context,
                                 plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {

@@ -196,6 +196,11 @@ static void verification(plimsoll_db* db) {
   INVALID(plimsoll_verify(db, NULL, NULL, NULL, &error));
   INVALID(plimsoll_verify(NULL, &report, NULL, NULL, &error));
   INVALID(plimsoll_checkpoint(NULL, &error));
+  uint64_t before = 0, after = 0;
+  OK(plimsoll_compact(db, &before, &after, &error));
+  CHECK(before > 0 && after > 0 && after <= before);
+  OK(plimsoll_compact(db, NULL, NULL, &error));
+  INVALID(plimsoll_compact(NULL, &before, &after, &error));
   INVALID(plimsoll_get_info(NULL, &(plimsoll_info){.size = sizeof(plimsoll_info)}, &error));
   INVALID(plimsoll_get_info(db, NULL, &error));
   INVALID(plimsoll_get_recovery(NULL, &(plimsoll_recovery){.size = sizeof(plimsoll_recovery)}, &error));
