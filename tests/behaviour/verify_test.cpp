@@ -163,7 +163,7 @@ TEST_F(CheckJob, TellsWhatItCameTo) {
 }
 
 TEST_F(CheckJob, OneAtATimeAndClosingEndsIt) {
-  fill(table("t"), 100'000, 200);
+  fill(table("t"), scaled(100'000, 20'000), 200);
   bool refused = false;
   for (int number = 0; number < 50 && !refused; ++number) {  // the first one may be over already
     ask("check");
