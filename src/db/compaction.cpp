@@ -65,15 +65,16 @@ class Purge {
 
 Result<CompactReport> Store::compact(const CompactWatcher& watch) {
   PLIMSOLL_TRY(usable());
-  for (int round = 0; round < housekeeping_rounds_max; ++round) {  // what can be freed is freed
-    const bool collected = collector_->run(version::Collector::Urgency::urgent);
-    const bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
-    if (!collected && !worked) break;
-  }
   CompactReport report;
   const auto go_on = [&] { return !watch || watch(report); };
   const auto called_off = [] { return fail(ErrorCode::transaction_aborted, "the compaction was called off"); };
   bool going = true;
+  for (int round = 0; round < housekeeping_rounds_max; ++round) {  // what can be freed is freed
+    const bool collected = collector_->run(version::Collector::Urgency::urgent);
+    const bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
+    going = go_on();
+    if (!going || (!collected && !worked)) break;
+  }
   {
     // While it runs, no table is dropped.
     PLIMSOLL_ASSIGN(const Transaction keeps_tables,

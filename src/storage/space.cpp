@@ -83,7 +83,12 @@ struct Space::Impl {
   Result<void> provide_blocks(Run run);
   Result<void> provide_unit(std::uint32_t unit, Run run);
   std::uint32_t unit_pages() const { return static_cast<std::uint32_t>(unit_bytes / page_bytes); }
-  std::atomic<std::uint32_t>& remembered(std::uint32_t unit) { return whole_units[unit % units_remembered]; }
+  std::atomic<std::uint64_t>& remembered(std::uint32_t unit) { return whole_units[unit % units_remembered]; }
+  // Whether no block is missing in the unit's part of the file below page `end`. The last unit grows with the file.
+  bool has_blocks(std::uint32_t unit, std::uint32_t end) {
+    const std::uint64_t known = remembered(unit).load(std::memory_order_acquire);
+    return known >> 32 == unit && static_cast<std::uint32_t>(known) >= end;
+  }
   Result<void> wait_for_place();
   std::uint64_t pages_to_grow(std::uint64_t pages, std::uint64_t count) const;
   Result<void> grow(std::uint32_t seen_pages, std::uint32_t count);
@@ -98,8 +103,8 @@ struct Space::Impl {
   std::atomic<std::uint32_t> file_pages{0};
   Mutex grow_mutex{LatchRank::space};
   Mutex blocks_mutex{LatchRank::space};  // blocks of the file are taken or given back
-  std::atomic<std::uint32_t>* whole_units =
-      nullptr;  // by number modulo their count: a unit's number and 1, in which no block is missing
+  // By number modulo their count: a unit's number, and the page up to which no block is missing in it (0: nothing is known).
+  std::atomic<std::uint64_t>* whole_units = nullptr;
   Mutex mutex{LatchRank::space};
   CondVar place_freed;
   memory::Mapping memory;
@@ -213,7 +218,8 @@ Result<std::optional<Run>> Space::Impl::claim_free(std::uint32_t from, std::uint
 // Reserved pages may lie where blocks were given back: a page that is written back later must not meet a full disk.
 Result<void> Space::Impl::provide_blocks(Run run) {
   for (std::uint32_t unit = run.first / unit_pages(); unit <= (run.end() - 1) / unit_pages(); ++unit)
-    if (remembered(unit).load(std::memory_order_acquire) != unit + 1) PLIMSOLL_TRY(provide_unit(unit, run));
+    if (!has_blocks(unit, std::min(run.end() - 1, unit * unit_pages() + (unit_pages() - 1)) + 1))
+      PLIMSOLL_TRY(provide_unit(unit, run));
   return {};
 }
 
@@ -229,7 +235,7 @@ Result<void> Space::Impl::provide_unit(std::uint32_t unit, Run run) {
     PLIMSOLL_TRY(allocated);
     PLIMSOLL_ASSIGN(const std::uint64_t after, data.allocated());
     if (after != before) PLIMSOLL_TRY(data.sync());  // as in grow()
-    if (wanted.count == unit_pages()) remembered(unit).store(unit + 1, std::memory_order_release);
+    if (wanted.count == whole.count) remembered(unit).store(std::uint64_t{unit} << 32 | whole.end(), std::memory_order_release);
     break;
   }
   return {};
@@ -291,7 +297,7 @@ Result<std::unique_ptr<Space>> Space::open(Pool& pool, io::File& data, memory::P
   Impl& impl = *space->impl_;
   PLIMSOLL_ASSIGN(impl.memory,
                   provider.map(memory::Account::translation,
-                               reservations_max * sizeof(Run) + units_remembered * sizeof(std::atomic<std::uint32_t>)));
+                               reservations_max * sizeof(Run) + units_remembered * sizeof(std::atomic<std::uint64_t>)));
   PLIMSOLL_ASSIGN(const std::uint64_t bytes, data.size());
   if (bytes / impl.page_bytes > file_pages_max) {
     return fail(ErrorCode::corruption, "the data file of {} bytes has more than {} pages of {} bytes", bytes, file_pages_max,
@@ -300,7 +306,7 @@ Result<std::unique_ptr<Space>> Space::open(Pool& pool, io::File& data, memory::P
   impl.file_pages = static_cast<std::uint32_t>(bytes / impl.page_bytes);
   const MutexLock lock(impl.mutex);
   impl.live = impl.memory.as<Run>();
-  impl.whole_units = reinterpret_cast<std::atomic<std::uint32_t>*>(impl.memory.data() + reservations_max * sizeof(Run));
+  impl.whole_units = reinterpret_cast<std::atomic<std::uint64_t>*>(impl.memory.data() + reservations_max * sizeof(Run));
   std::uninitialized_value_construct_n(impl.whole_units, units_remembered);
   return space;
 }
@@ -350,8 +356,7 @@ Result<void> Space::give_back_blocks(const Reservation& reserved) {
   const Run run{reserved.first_, reserved.count_};
   const MutexLock lock(impl_->blocks_mutex);
   for (std::uint32_t unit = run.first / impl_->unit_pages(); unit <= (run.end() - 1) / impl_->unit_pages(); ++unit) {
-    std::uint32_t known = unit + 1;
-    impl_->remembered(unit).compare_exchange_strong(known, 0, std::memory_order_acq_rel);
+    if (impl_->has_blocks(unit, 1)) impl_->remembered(unit).store(0, std::memory_order_release);
   }
   return impl_->data.deallocate(std::uint64_t{run.first} * impl_->page_bytes, std::uint64_t{run.count} * impl_->page_bytes);
 }
