@@ -355,8 +355,9 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
   trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
   PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *version_file_, *provider_, *log_, metrics_, super_.incarnation));
   chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);
-  collector_ =
-      std::make_unique<version::Collector>(*pool_, *versions_, *registry_, *log_, *trees_, *chains_, metrics_, budget_->pressure());
+  PLIMSOLL_ASSIGN(memory::Mapping memo, provider_->map(memory::Account::versions, version::Collector::memo_bytes));
+  collector_ = std::make_unique<version::Collector>(std::move(memo), *pool_, *versions_, *registry_, *log_, *trees_, *chains_,
+                                                    metrics_, budget_->pressure());
   engine_.reset(new txn::Engine{*provider_, *contexts_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,
                                 *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
                                 saturated_ns(options_.transaction_deadline), saturated_ns(options_.lock_deadline)});

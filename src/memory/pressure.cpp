@@ -50,7 +50,7 @@ constexpr std::size_t percent_to_enter[] = {0, 70, 85, 95}, percent_of_hysteresi
 constexpr unsigned climbs_max = 16;
 // A victim needs a moment until it has noticed, and its owner has let go.
 constexpr unsigned barren_waits_max = 40;
-// What would fit is waited for longer, as long as the pool goes on to give.
+// What would fit is waited for longer. As long as the pool goes on to give, nobody is made a victim for it.
 constexpr std::uint64_t patience = 10, pool_is_done_ns = 2'000'000'000;
 
 constexpr std::uint64_t tick_ns = 20'000'000;
@@ -364,12 +364,13 @@ bool PressureManager::wait_for_room(Rungs rungs, Attempt& attempt, Account accou
     const bool moved = pause(freed_, watchdog_ns_, progress);
     if (attempt.succeeds() || climb(rungs, &attempt, account, bytes)) return true;
     const std::uint64_t now = budget_.time().monotonic_ns(), waited = now - begun;
-    const bool pool_is_slow = has_room(bytes) && (budget_.lowering() || now < pool_gave_ns_.load() + pool_is_done_ns);
-    if (interrupt.raised() || waited >= (pool_is_slow ? patience : 1) * wait_ns_) return false;
+    const bool fits = has_room(bytes), pool_is_slow = fits && (budget_.lowering() || now < pool_gave_ns_.load() + pool_is_done_ns);
+    if (interrupt.raised() || waited >= (fits ? patience : 1) * wait_ns_) return false;
     if (moved) quiet_since = now;
     if (pool_is_slow || now - quiet_since < watchdog_ns_) continue;
-    if (++barren > barren_waits_max || !last_resort(account, bytes)) return false;
     quiet_since = now;
+    if (barren++ < barren_waits_max && last_resort(account, bytes)) continue;
+    if (!has_room(bytes)) return false;
   }
 }
 
@@ -448,13 +449,14 @@ Result<void> PressureManager::admit_under_pressure() {
       quiet_since = now;
     }
   }
+  if (level() < critical) return {};  // just now
+  refused(newcomer_bytes);
   count.in_vain.fetch_add(1, std::memory_order_relaxed);
   tell(Rung::admission, begun,
        {.what = name(Rung::admission),
         .why = "nothing is freed for a newcomer, which is refused",
         .asked_bytes = newcomer_bytes,
         .busy_ns = budget_.time().monotonic_ns() - begun});
-  refused(newcomer_bytes);
   return fail(ErrorCode::memory_budget_exceeded, "no new transaction now: {} of {} bytes are needed by what runs", needed(),
               budget_.limit());
 }

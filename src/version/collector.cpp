@@ -44,7 +44,10 @@ bool Collector::run(Urgency urgency) {
   work_left_ = urgency == Urgency::urgent ? work_urgent : work_in_passing;
   const bool begins = sweep_at_.segment == no_segment && worth_a_sweep(urgency);
   if (begins) begin_sweep();
-  store_.retire_lanes(begins ? ~std::uint64_t{0} : registry_.snapshots().oldest());
+  // A segment that was closed before it was full is a sparse one, whose versions move soon.
+  store_.retire_lanes(registry_.snapshots().oldest(), !begins                      ? Store::Retire::old
+                                                      : urgency == Urgency::urgent ? Store::Retire::all
+                                                                                   : Store::Retire::idle);
   bool freed = free_garbage();
   if (sweep_at_.segment != no_segment) freed |= go_on_sweeping();
   live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
@@ -71,7 +74,7 @@ bool Collector::worth_a_sweep(Urgency urgency) {
 void Collector::begin_sweep() {
   sweep_at_ = {.segment = 0};
   sweep_end_ = store_.segments();
-  for (std::uint32_t& key : swept_keys_) key = 0;
+  std::ranges::fill(swept_keys(), 0u);
 }
 
 // Of what is garbage as a whole, until the round's share of work is used up; the next round goes on behind it.
@@ -233,15 +236,22 @@ Result<void> Collector::forget(TreeId tree) {
   return {};
 }
 
-// Goes on with the segment at hand; true when it is done with it. The chain of a key is swept once a sweep, however many of its
+// Without a look at its key: some snapshot lies between the version's begin and the first end of any version in its segment.
+bool Collector::surely_needed(const Entry& entry, std::uint64_t oldest_end) const {
+  return !entry.absent() && !registry::is_mark(entry.stamp) && !registry_.snapshots().garbage(entry.stamp, oldest_end);
+}
+
+// Goes on with the segment at hand; true when it is done with it. Most versions that a long snapshot sees cost no look at their
+// leaves, which would have to be read. The chain of a key is swept once a sweep, however many of its
 // entries are met: a key with many versions would cost their square.
 bool Collector::sweep_segment() {
   const Segment& segment = store_.segment(sweep_at_.segment);
   const bool move = std::uint64_t{segment.live_bytes.load()} * 2 < std::uint64_t{segment_pages} * pool_.page_bytes();
+  const std::uint64_t oldest_end = segment.oldest_end.load(std::memory_order_acquire);
   for_each_entry(sweep_at_, [&](std::uint64_t address, const Entry& entry) PLIMSOLL_NO_ANALYSIS {  // called with the mutex held
-    if ((entry.entry_flags & entry_dead) != 0) return true;
+    if ((entry.entry_flags & entry_dead) != 0 || (!move && surely_needed(entry, oldest_end))) return true;
     const std::uint32_t hash = crc32c(entry.tree, entry.key.data(), entry.key.size()) | 1u;
-    std::uint32_t& seen = swept_keys_[hash / 2 % swept_keys_.size()];
+    std::uint32_t& seen = swept_keys()[hash / 2 % swept_keys().size()];
     if (move || seen != hash) sweep_entry(address, entry, move);
     seen = hash;
     return work_left_ > 0;

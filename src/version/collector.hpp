@@ -7,9 +7,11 @@
 // sweep goes on in the next one where the work of this one ended.
 #pragma once
 
-#include <array>
+#include <span>
+#include <utility>
 
 #include "btree/trees.hpp"
+#include "memory/page_provider.hpp"
 #include "version/chain.hpp"
 #include "version/store.hpp"
 
@@ -17,9 +19,13 @@ namespace plimsoll::version {
 
 class Collector final : public memory::Reclaimer {
  public:
-  Collector(storage::Pool& pool, Store& store, registry::Registry& registry, log::Log& log, btree::Trees& trees, Chains& chains,
-            Metrics& metrics, memory::PressureManager& pressure)
-      : pool_(pool),
+  static constexpr std::size_t memo_bytes = 16u << 10;
+
+  // `memo`: so many zeroed bytes.
+  Collector(memory::Mapping memo, storage::Pool& pool, Store& store, registry::Registry& registry, log::Log& log,
+            btree::Trees& trees, Chains& chains, Metrics& metrics, memory::PressureManager& pressure)
+      : memo_(std::move(memo)),
+        pool_(pool),
         store_(store),
         registry_(registry),
         log_(log),
@@ -59,7 +65,12 @@ class Collector final : public memory::Reclaimer {
   bool free_if_garbage(SegmentIndex index, Swept swept) PLIMSOLL_REQUIRES(mutex_);
   bool go_on_sweeping() PLIMSOLL_REQUIRES(mutex_);
   bool sweep_segment() PLIMSOLL_REQUIRES(mutex_);
+  bool surely_needed(const Entry& entry, std::uint64_t oldest_end) const;
   void sweep_entry(std::uint64_t address, const Entry& entry, bool move) PLIMSOLL_REQUIRES(mutex_);
+  // The keys whose chains it has swept, some of them: odd hashes.
+  std::span<std::uint32_t> swept_keys() PLIMSOLL_REQUIRES(mutex_) {
+    return {memo_.as<std::uint32_t>(), memo_bytes / sizeof(std::uint32_t)};
+  }
   template <class Each>
   bool for_each_entry(Position& at, Each each) PLIMSOLL_REQUIRES(mutex_);
   bool purge_tombstones(SegmentIndex index) PLIMSOLL_REQUIRES(mutex_);
@@ -67,6 +78,7 @@ class Collector final : public memory::Reclaimer {
   void need(storage::PageKey page) PLIMSOLL_REQUIRES(mutex_);  // counts its read, if that will be one
   void spend(std::int64_t work) PLIMSOLL_REQUIRES(mutex_) { work_left_ -= work; }
 
+  const memory::Mapping memo_;
   storage::Pool& pool_;
   Store& store_;
   registry::Registry& registry_;
@@ -75,13 +87,12 @@ class Collector final : public memory::Reclaimer {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::int64_t work_left_ PLIMSOLL_GUARDED_BY(mutex_) = 0;                    // of this round
-  SegmentIndex free_at_ PLIMSOLL_GUARDED_BY(mutex_) = 0;                      // the segment that was looked at last
-  Position sweep_at_ PLIMSOLL_GUARDED_BY(mutex_);                             // no segment: no sweep is under way
-  SegmentIndex sweep_end_ PLIMSOLL_GUARDED_BY(mutex_) = 0;                    // behind its last segment
-  std::array<std::uint32_t, 4096> swept_keys_ PLIMSOLL_GUARDED_BY(mutex_){};  // by it, some of them: odd hashes
-  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;            // the fewest entries since the last sweep
-  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;            // the most snapshots since then
+  std::int64_t work_left_ PLIMSOLL_GUARDED_BY(mutex_) = 0;          // of this round
+  SegmentIndex free_at_ PLIMSOLL_GUARDED_BY(mutex_) = 0;            // the segment that was looked at last
+  Position sweep_at_ PLIMSOLL_GUARDED_BY(mutex_);                   // no segment: no sweep is under way
+  SegmentIndex sweep_end_ PLIMSOLL_GUARDED_BY(mutex_) = 0;          // behind its last segment
+  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the fewest entries since the last sweep
+  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the most snapshots since then
   unsigned rounds_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
   memory::Registration registration_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -44,6 +45,7 @@ Result<SegmentIndex> Store::take_segment() {
   PLIMSOLL_CHECK(taken.state.load() == static_cast<std::uint8_t>(SegmentState::free) && taken.live_bytes.load() == 0 &&
                  taken.unfinished.load() == 0);
   taken.newest_end.store(0);
+  taken.oldest_end.store(~std::uint64_t{0});
   taken.tombstones.store(0);
   taken.filled_bytes.store(0);
   taken.pages_used = 0;
@@ -209,11 +211,18 @@ void raise(std::atomic<std::uint64_t>& to, std::uint64_t value) {
   std::uint64_t now = to.load(std::memory_order_relaxed);
   while (now < value && !to.compare_exchange_weak(now, value, std::memory_order_acq_rel)) {}
 }
+
+void note_end(Segment& of, std::uint64_t end) {
+  raise(of.newest_end, end);
+  if (end == 0) return;  // reverted
+  std::uint64_t now = of.oldest_end.load(std::memory_order_relaxed);
+  while (end < now && !of.oldest_end.compare_exchange_weak(now, end, std::memory_order_acq_rel)) {}
+}
 }  // namespace
 
 void Store::finish(std::uint64_t address, std::uint64_t end, bool tombstone) {
   Segment& of = segment(segment_of(address));
-  raise(of.newest_end, end);
+  note_end(of, end);
   if (tombstone) of.tombstones.fetch_add(1, std::memory_order_relaxed);
   const auto before = of.unfinished.fetch_sub(1, std::memory_order_acq_rel);
   PLIMSOLL_CHECK(before != 0);
@@ -230,7 +239,7 @@ void Store::finish_lane(PrivateLane& lane, std::uint64_t end, bool reverted) {
   for (SegmentIndex index = lane.first; index != no_segment;) {
     Segment& of = segment(index);
     const SegmentIndex next = of.next;
-    raise(of.newest_end, end);
+    note_end(of, end);
     if (!reverted)
       of.tombstones.fetch_add(1, std::memory_order_relaxed);  // not counted one by one: looked through before it is freed
     of.next = no_segment;
@@ -250,12 +259,17 @@ void Store::dead(std::uint64_t address, std::uint16_t bytes) {
   metrics_.add(Counter::versions_pruned);
 }
 
-void Store::retire_lanes(std::uint64_t oldest) {
+void Store::retire_lanes(std::uint64_t oldest, Retire which) {
   for (Lane& lane : lanes_) {
     if (!lane.mutex.try_lock()) continue;  // in use right now
-    const SegmentIndex current = lane.at.current;
-    if (current != no_segment && segment(current).unfinished.load(std::memory_order_acquire) == 0 &&
-        segment(current).newest_end.load() <= oldest) {
+    const PrivateLane& at = lane.at;
+    bool retire = at.current != no_segment && segment(at.current).unfinished.load(std::memory_order_acquire) == 0;
+    if (retire && which != Retire::all) {
+      const std::uint64_t stands_at = (std::uint64_t{at.current} * segment_pages + at.page_in_segment) * page_bytes() + at.offset;
+      const bool idle = which == Retire::idle && std::exchange(lane.stood_at, stands_at) == stands_at;
+      retire = idle || segment(at.current).newest_end.load() <= oldest;
+    }
+    if (retire) {
       close_lane(lane.at);
       lane.at = {};
     }

@@ -35,6 +35,7 @@ struct Segment {
   std::atomic<std::uint32_t> unfinished{0};  // entries; also reservations not yet filled
   std::atomic<std::uint32_t> live_entries{0};
   std::atomic<std::uint64_t> newest_end{0};  // largest timestamp at which a version in it ended
+  std::atomic<std::uint64_t> oldest_end{0};  // smallest one; once nothing is unfinished, no live version in it ended before
   std::atomic<std::uint32_t> tombstones{0};  // entries whose change was an erase
   std::atomic<std::uint32_t> filled_bytes{0};
   std::atomic<std::uint8_t> state{0};  // free, open, closed
@@ -89,9 +90,10 @@ class Store {
   bool ours(std::uint64_t address) const { return incarnation_of(address) == incarnation_; }
 
   // --- for the collector ---
-  // Closes the shared lanes' segments in which nothing is unfinished and no version ended after `oldest`, so that they can be
-  // collected.
-  void retire_lanes(std::uint64_t oldest);
+  // Closes shared lanes' segments in which nothing is unfinished, so that they can be collected: those in which no version ended
+  // after `oldest`; with `idle`, also those to which nothing was added since the last such call; or all.
+  enum class Retire : std::uint8_t { old, idle, all };
+  void retire_lanes(std::uint64_t oldest, Retire which);
   std::uint32_t segments() const { return segments_high_.load(std::memory_order_acquire); }
   Segment& segment(SegmentIndex index) const {
     return *reinterpret_cast<Segment*>(arena_.chunk(0) + std::size_t{index} * sizeof(Segment));
@@ -109,6 +111,7 @@ class Store {
   struct Lane {
     Mutex mutex{LatchRank::space};
     PrivateLane at PLIMSOLL_GUARDED_BY(mutex);
+    std::uint64_t stood_at PLIMSOLL_GUARDED_BY(mutex) = 0;  // when it was last asked whether it is idle
   };
   Store(storage::Pool& pool, io::File& file, log::Log& log, Metrics& metrics)
       : pool_(pool), file_(file), log_(log), metrics_(metrics) {}

@@ -3,6 +3,8 @@
 // ctest-timeout: 600
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/simulation/simulated_file_system.hpp"
 #include "model/history.hpp"
 #include "model/simulated_store.hpp"
@@ -57,10 +59,13 @@ void run_seed(const Variant& variant, std::uint64_t seed, RareEvents& rare) {
 void run(const Variant& variant, const std::vector<std::string>& must_happen) {
   RareEvents rare;
   if (only_seed() != 0) return run_seed(variant, only_seed(), rare);
-  const std::uint64_t seeds = scaled(variant.seeds);
-  for (std::uint64_t seed = 1; seed <= seeds && !testing::Test::HasFatalFailure(); ++seed) run_seed(variant, seed, rare);
+  // A reduced scale may be too short for the rarest event: then it is given some more histories, and not more than that.
+  const std::uint64_t seeds = scaled(variant.seeds), at_most = std::max(seeds, std::min<std::uint64_t>(variant.seeds, 10));
+  std::uint64_t seed = 1;
+  for (; !testing::Test::HasFatalFailure() && (seed <= seeds || (seed <= at_most && !rare.missing(must_happen).empty())); ++seed)
+    run_seed(variant, seed, rare);
   rare.print(variant.name);
-  EXPECT_EQ(rare.missing(must_happen), "") << "never happened in " << seeds << " histories";
+  EXPECT_EQ(rare.missing(must_happen), "") << "never happened in " << seed - 1 << " histories";
 }
 
 TEST(TransactionsModelTest, FewKeysManyConflicts) {
