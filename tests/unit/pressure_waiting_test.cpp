@@ -114,6 +114,25 @@ TEST(Waiting, EndsAtOnceWhenNobodyCouldFreeAnything) {
   budget.discharge(Account::frames, 16 * MiB);
 }
 
+// Most of what is used could be given back, but for the moment is not, and there is no victim either.
+TEST(Waiting, WhatWouldFitIsNotRefusedBecauseThePoolIsSlow) {
+  MemoryBudget budget(16 * MiB);
+  budget.pressure().set_wait(3'600'000'000'000);
+  TestReclaimer pool(budget, Account::frames, 64 * MiB, Rung::pool);  // less than a piece: it gives nothing
+  pool.offers = true;
+  pool.hold(12 * MiB);
+  ASSERT_TRUE(budget.try_charge(Account::frames, 4 * MiB));
+  std::thread other([&] {
+    while (budget.pressure().statistics().watchdog < 3 && budget.pressure().statistics().refusals == 0) std::this_thread::yield();
+    budget.discharge(Account::frames, MiB);
+  });
+  EXPECT_TRUE(budget.charge(Account::contexts, MiB));
+  other.join();
+  EXPECT_EQ(budget.pressure().statistics().refusals, 0u);
+  budget.discharge(Account::contexts, MiB);
+  budget.discharge(Account::frames, 3 * MiB);
+}
+
 TEST(Waiting, TheWatchdogTakesTheLastRungWhenNothingIsFreed) {
   MemoryBudget budget(16 * MiB);
   budget.pressure().set_wait(3'600'000'000'000);
