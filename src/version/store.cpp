@@ -262,12 +262,13 @@ void Store::dead(std::uint64_t address, std::uint16_t bytes) {
 void Store::retire_lanes(std::uint64_t oldest, Retire which) {
   for (Lane& lane : lanes_) {
     if (!lane.mutex.try_lock()) continue;  // in use right now
-    const PrivateLane& at = lane.at;
-    bool retire = at.current != no_segment && segment(at.current).unfinished.load(std::memory_order_acquire) == 0;
+    const SegmentIndex current = lane.at.current;
+    bool retire = current != no_segment && segment(current).unfinished.load(std::memory_order_acquire) == 0;
     if (retire && which != Retire::all) {
-      const std::uint64_t stands_at = (std::uint64_t{at.current} * segment_pages + at.page_in_segment) * page_bytes() + at.offset;
+      const std::uint64_t stands_at =
+          (std::uint64_t{current} * segment_pages + lane.at.page_in_segment) * page_bytes() + lane.at.offset;
       const bool idle = which == Retire::idle && std::exchange(lane.stood_at, stands_at) == stands_at;
-      retire = idle || segment(at.current).newest_end.load() <= oldest;
+      retire = idle || segment(current).newest_end.load() <= oldest;
     }
     if (retire) {
       close_lane(lane.at);
