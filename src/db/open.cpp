@@ -168,7 +168,7 @@ Result<void> Store::open_memory() {
   const std::size_t chunk = provider_->chunk_bytes();
   budget_->set_floor(memory::Account::contexts, std::max<std::size_t>(chunk, std::min(options_.memory_budget / 32, 2 * mib)));
   budget_->set_floor(memory::Account::io_buffers, 2 * mib);
-  budget_->set_floor(memory::Account::versions, chunk);
+  budget_->set_floor(memory::Account::versions, chunk + version::Collector::memo_bytes);
   budget_->set_floor(memory::Account::large_objects, mib / 2);
   budget_->set_reserve(std::max(chunk, std::min(options_.memory_budget / 128, 8 * mib)));
   PLIMSOLL_ASSIGN(blocks_, memory::BlockPool::make(*provider_));

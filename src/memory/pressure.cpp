@@ -461,13 +461,13 @@ Result<void> PressureManager::admit_under_pressure() {
               budget_.limit());
 }
 
-// The last part of the budget is for small ones: who holds much gets more only below the critical line.
+// The last part of the budget is for small ones: who holds much gets more only below the critical line, or while a fifth is left.
 bool PressureManager::admit_large(std::size_t held, std::size_t bytes) {
   constexpr std::size_t large_share = 32;
   if (held + bytes <= budget_.limit() / large_share || ReserveScope::active()) return true;
   struct Below final : Attempt {
     Below(PressureManager& of, std::size_t n) : manager(of), bytes(n) {}
-    bool succeeds() override { return manager.needed() + bytes <= manager.line(critical, false); }
+    bool succeeds() override { return manager.needed() + bytes <= manager.line(critical, false) || manager.has_room(bytes); }
     PressureManager& manager;
     std::size_t bytes;
   } below(*this, bytes);

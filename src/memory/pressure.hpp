@@ -6,9 +6,10 @@
 // The ladder: whoever has memory to give registers on a rung. When a charge does not fit, the rungs are asked in their order until
 // it does; what a rung achieved is read from the ledger, never from its answer. If all of them together cannot help, the caller
 // waits for others to free something, and a watchdog sees to it that this is never for nothing: when for a while nothing was freed,
-// the last rung is taken, and when that has no effect either, the charge is refused. At raised levels the background takes the
-// cheap rungs without being asked, and new transactions are held back, then refused (after WiredTiger's eviction by application
-// threads; that waiting needs a proof of progress is the lesson of RocksDB's write-buffer stalls).
+// the last rung is taken, and when that has no effect either, the charge is refused, unless it would fit if the pool gave what it
+// can. At raised levels the background takes the cheap rungs without being asked, and new transactions are held back, then refused
+// (after WiredTiger's eviction by application threads; that waiting needs a proof of progress is the lesson of RocksDB's
+// write-buffer stalls).
 //
 // Thread-safe. Reclaimers run without latches, in the thread that wants memory, and may not charge anything themselves (refused)
 // outside a ReserveScope.
@@ -86,7 +87,7 @@ class PressureManager {
   void add(Rung rung, Account account, Reclaimer& reclaimer);
   void remove(Reclaimer& reclaimer);
 
-  // How long a charge waits for others, at most; 0 (the default): not at all.
+  // How long a charge waits for others, at most; ten times as long if it would fit. 0 (the default): not at all.
   void set_wait(std::uint64_t ns) { wait_ns_ = ns; }
   // For tests: how long nothing may get better until the watchdog bites, and one that waits looks again without being woken.
   void set_watchdog(std::uint64_t ns) { watchdog_ns_ = ns; }

@@ -162,7 +162,9 @@ Result<Reserved> Store::reserve(std::uint16_t bytes, PrivateLane* lane) {
 Result<Reserved> Store::reserve_in_private(PrivateLane& lane, std::uint16_t bytes) {
   if (!has_room(lane, bytes)) {
     PLIMSOLL_ASSIGN(storage::FreeFrame frame, pool_.take_frame());
+    const SegmentIndex before = lane.current;
     PLIMSOLL_TRY(next_page(lane, std::move(frame)));
+    if (lane.current != before) segment(lane.current).unfinished.fetch_add(1, std::memory_order_acq_rel);  // until finish_lane()
   }
   return carve(lane, bytes);
 }

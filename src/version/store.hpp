@@ -32,10 +32,10 @@ inline constexpr SegmentIndex no_segment = 0xFFFFFFFF;
 
 struct Segment {
   std::atomic<std::uint32_t> live_bytes{0};
-  std::atomic<std::uint32_t> unfinished{0};  // entries; also reservations not yet filled
+  std::atomic<std::uint32_t> unfinished{0};  // entries; also reservations not yet filled, and the private lane that it belongs to
   std::atomic<std::uint32_t> live_entries{0};
   std::atomic<std::uint64_t> newest_end{0};  // largest timestamp at which a version in it ended
-  std::atomic<std::uint64_t> oldest_end{0};  // smallest one; once nothing is unfinished, no live version in it ended before
+  std::atomic<std::uint64_t> oldest_end{0};  // smallest one: a snapshot before it sees each version that began by then
   std::atomic<std::uint32_t> tombstones{0};  // entries whose change was an erase
   std::atomic<std::uint32_t> filled_bytes{0};
   std::atomic<std::uint8_t> state{0};  // free, open, closed

@@ -95,5 +95,45 @@ TEST_F(Sweep, PassesOverWhatALongSnapshotSees) {
   for (std::uint64_t i = hot; i < many; ++i) ASSERT_EQ(text(snapshot.get(where, key_of(i))), noise(50, i));
 }
 
+// A big transaction has segments of its own. One that holds nothing but room for changes that were not made is its own, too, until
+// the transaction ends: the segments behind it are found through it.
+TEST_F(Sweep, LeavesSegmentsOfHolesToTheirTransaction) {
+  constexpr std::uint64_t absent = 100'000, more_than_a_segment = 3000;
+  const Table where = table();
+  update_all(where, 0);
+  work_until_done();
+  const auto change = [&](Transaction& tx, std::uint64_t from, std::uint64_t round) {
+    for (std::uint64_t i = from; i < from + 100; ++i) ASSERT_OK(tx.put(where, key_of(i), noise(50, i + round * rows)));
+  };
+  const auto change_nothing = [&](Transaction& tx) {
+    for (std::uint64_t i = 0; i < more_than_a_segment; ++i) {
+      const Result<bool> erased = tx.erase(where, key_of(absent + i));
+      ASSERT_OK(erased);
+      ASSERT_FALSE(*erased);
+    }
+    work_until_done();
+  };
+  for (const bool commits : {false, true}) {
+    auto tx = begin(), other = begin();
+    change(tx, 0, 1);
+    change_nothing(tx);
+    change(tx, 100, 1);
+    change_nothing(tx);
+    change(other, 200, 1);
+    change_nothing(other);
+    change(other, 300, 1);
+    work_until_done();
+    ASSERT_OK(commits ? tx.commit() : tx.abort());
+    work_until_done();
+    ASSERT_OK(commits ? other.commit() : other.abort());
+    auto snapshot = reader();
+    expect_round(snapshot, where, commits ? 1 : 0);
+    snapshot = {};
+    for (int again = 0; again < 16; ++again) work_until_done();
+    EXPECT_EQ(gauge("version_entries_live"), 0u);
+    EXPECT_LE(gauge("version_pages"), 16u);
+  }
+}
+
 }  // namespace
 }  // namespace plimsoll
