@@ -108,8 +108,9 @@ void Trees::cut_branch(StructureChange& change, storage::ExclusivePage& holder) 
   }
 }
 
-Result<void> Trees::free_pages(TreeId tree) {
+Result<void> Trees::free_pages(TreeId tree, const std::function<Result<void>()>& between) {
   for (;;) {
+    PLIMSOLL_TRY(between());
     PLIMSOLL_ASSIGN(const bool more, free_last_branch(tree));
     if (!more) return {};
   }

@@ -60,8 +60,8 @@ class Trees {
   // A new, empty tree: formats the root on a page of the caller's structure change (its reservation and frame taken before).
   static void format_root(char* page, std::uint32_t page_bytes);
   // Frees every page of the tree except its root, one structure change at a time, restartable after a crash at any point;
-  // afterwards the root is an empty leaf. Nobody else may use the tree.
-  Result<void> free_pages(TreeId tree);
+  // afterwards the root is an empty leaf. Nobody else may use the tree. between() is called before each: the log may need room.
+  Result<void> free_pages(TreeId tree, const std::function<Result<void>()>& between);
 
   // Structural check: order, fences, levels, prefixes, heads, page kinds and checksums, reachable pages. Reports through
   // `problem(page, what)`; visits `page(number)` for each page (false: called off, transaction_aborted) and `record(key,

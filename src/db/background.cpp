@@ -106,16 +106,22 @@ bool Store::keep_house() {
   tell_of_pressure();
   bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
   move_window();
-  if (!log_->failed() && log_->wants_cut(checkpoint_at_share)) {
-    const std::uint64_t keep = options_.log_bytes_max / 4;
-    if (auto taken = checkpointer_->take(false, keep); !taken) {
-      if (!failing_.exchange(true)) events_->add(EventKind::checkpoint, "a checkpoint failed: {}", taken.error().details());
-    } else {
+  if (!log_->failed()) {
+    const Result<bool> cut = cut_log();
+    if (!cut && !failing_.exchange(true)) events_->add(EventKind::checkpoint, "a checkpoint failed: {}", cut.error().details());
+    if (cut.value_or(false)) {
       failing_.store(false);
       worked = true;
     }
   }
   return worked;
+}
+
+// If it has grown long. True: it was cut.
+Result<bool> Store::cut_log() {
+  if (!log_->wants_cut(checkpoint_at_share)) return false;
+  PLIMSOLL_TRY(checkpointer_->take(false, options_.log_bytes_max / 4));
+  return true;
 }
 
 bool Store::run_background() {

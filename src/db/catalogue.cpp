@@ -75,11 +75,11 @@ Result<TreeId> Catalogue::create(Bytes name) {
   PLIMSOLL_ASSIGN(storage::FreeFrame frame, engine_.pool.take_frame());
   const std::uint32_t page_bytes = engine_.pool.page_bytes(), root_number = page.first();
   std::array<char, payload_bytes> payload;
-  const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
+  const std::uint64_t until = deadline();
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, until));
   const Bytes value{reinterpret_cast<const char*>(&root_number), sizeof root_number};
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
-                  engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, deadline));
+                  engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, until));
   storage::ExclusivePage root = engine_.pool.create(std::move(frame), storage::data_page(root_number));
   storage::ExclusivePage map = engine_.space.latch_map(page);
   btree::StructureChange change(engine_.log, credit, payload);
@@ -107,27 +107,36 @@ Result<void> Catalogue::drop(Bytes name) {
   PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));  // before anything has happened
   if (!dropped_.note(tree)) return fail(ErrorCode::busy, "table \"{}\" cannot be dropped while transactions run", name);
   const std::string marker = fmt::format("{}drop{}", '\0', tree.value);
-  // The marker first, then the name: after a crash in between the table is dropped at the next open, and the drop was under way.
-  const Result<Lsn> marked = change_entry(marker, tree);
-  if (!marked) {
+  // The marker first, then the name. A marker beside the name means nothing: the drop has failed, or a crash came in between.
+  const auto mark_and_unname = [&]() -> Result<Lsn> {
+    PLIMSOLL_TRY(cut_log_());
+    PLIMSOLL_ASSIGN(const Lsn marked, change_entry(marker, tree));
+    PLIMSOLL_TRY(engine_.log.flush_to(marked));
+    return change_entry(name, std::nullopt);
+  };
+  const Result<Lsn> unnamed = mark_and_unname();
+  if (!unnamed) {
     dropped_.take_back(tree);
-    return std::unexpected(marked.error());
+    return std::unexpected(unnamed.error());
   }
-  PLIMSOLL_TRY(engine_.log.flush_to(*marked));
-  PLIMSOLL_ASSIGN(const Lsn unnamed, change_entry(name, std::nullopt));
-  PLIMSOLL_TRY(engine_.log.flush_to(unnamed));
+  PLIMSOLL_TRY(engine_.log.flush_to(*unnamed));
   return free_dropped(marker, tree, buffer);
+}
+
+// For room in the log.
+std::uint64_t Catalogue::deadline() const {
+  return engine_.lock_deadline_ns == 0 ? ~std::uint64_t{0} : engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
 }
 
 // Adds the entry, or (no tree) erases it. After an error nothing has changed.
 Result<Lsn> Catalogue::change_entry(Bytes name, std::optional<TreeId> tree) {
   std::array<char, payload_bytes> payload;
-  const std::uint64_t deadline = engine_.time.monotonic_ns() + engine_.lock_deadline_ns;
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline));
+  const std::uint64_t until = deadline();
+  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, until));
   const std::uint32_t root = tree ? tree->value : 0;
   const Bytes value{reinterpret_cast<const char*>(&root), sizeof root};
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
-                  engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, deadline));
+                  engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, until));
   btree::StructureChange change(engine_.log, credit, payload);
   change.begin(leaf.page());
   if (tree) {
@@ -149,7 +158,11 @@ Result<char*> Catalogue::page_buffer(memory::Context& context) const {
 Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree, char* buffer) {
   PLIMSOLL_TRY(engine_.collector.forget(tree));
   PLIMSOLL_TRY(free_large_values(tree, buffer));
-  PLIMSOLL_TRY(engine_.trees.free_pages(tree));
+  const auto make_room = [this]() -> Result<void> {
+    PLIMSOLL_TRY(cut_log_());
+    return {};
+  };
+  PLIMSOLL_TRY(engine_.trees.free_pages(tree, make_room));
   for (;;) {
     PLIMSOLL_ASSIGN(const bool freed, free_root(marker, tree));
     if (freed) return {};
@@ -160,8 +173,8 @@ Result<void> Catalogue::free_dropped(Bytes marker, TreeId tree, char* buffer) {
 Result<bool> Catalogue::free_root(Bytes marker, TreeId tree) {
   PLIMSOLL_ASSIGN(const storage::Reservation map_of_root, engine_.space.prepare_free(tree.value));
   std::array<char, payload_bytes> payload;
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
-                                                          engine_.time.monotonic_ns() + engine_.lock_deadline_ns));
+  PLIMSOLL_ASSIGN(log::Credit credit,
+                  engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline()));
   PLIMSOLL_TRY(engine_.pool.read(storage::data_page(tree.value)));
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, marker));
   PLIMSOLL_CHECK(leaf.found());
@@ -187,6 +200,7 @@ Result<void> Catalogue::free_large_values(TreeId tree, char* buffer) {
   std::array<char, 1024> key_buffer;
   std::optional<std::string> at;
   for (;;) {
+    PLIMSOLL_TRY(cut_log_());
     PLIMSOLL_ASSIGN(const btree::LeafCopy leaf, engine_.trees.copy_leaf(tree, at ? std::optional<Bytes>(*at) : std::nullopt, false,
                                                                         buffer, storage::Access::scan));
     for (std::uint16_t i = 0; i < leaf.count(); ++i)
@@ -212,8 +226,8 @@ Result<bool> Catalogue::free_large_value(TreeId tree, Bytes key) {
   std::sort(value.extent.begin(), value.extent.begin() + value.count,
             [](const txn::Extent& a, const txn::Extent& b) { return a.first < b.first; });
   for (std::uint32_t i = 0; i < value.count; ++i) { PLIMSOLL_ASSIGN(pinned[i], engine_.space.prepare_free(value.extent[i].first)); }
-  PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal,
-                                                          engine_.time.monotonic_ns() + engine_.lock_deadline_ns));
+  PLIMSOLL_ASSIGN(log::Credit credit,
+                  engine_.log.reserve(log::record_bytes(payload.size()), log::Log::Priority::normal, deadline()));
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
   PLIMSOLL_CHECK(leaf.found());  // nobody else uses a dropped tree
   btree::StructureChange change(engine_.log, credit, payload);
@@ -242,11 +256,14 @@ Result<void> Catalogue::finish_drops() {
   PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
   for (const TableInfo& table : all) {
     if (table.name.empty() || table.name[0] != 0) continue;
-    for (const TableInfo& other : all) {  // a crash between marker and name
-      if (other.tree != table.tree || other.name == table.name) continue;
-      PLIMSOLL_TRY(change_entry(other.name, std::nullopt));
+    PLIMSOLL_TRY(cut_log_());
+    const bool named =
+        std::ranges::any_of(all, [&](const TableInfo& other) { return other.tree == table.tree && other.name != table.name; });
+    if (named) {
+      PLIMSOLL_TRY(change_entry(table.name, std::nullopt));
+    } else {
+      PLIMSOLL_TRY(free_dropped(table.name, table.tree, buffer));
     }
-    PLIMSOLL_TRY(free_dropped(table.name, table.tree, buffer));
   }
   return {};
 }

@@ -5,8 +5,10 @@
 // Page 1: catalogue root; page 2: root of the garbage tree (txn/large_value.hpp). Entry value: u32 root page.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "db/dropped_tables.hpp"
@@ -26,7 +28,9 @@ struct Standing {
 
 class Catalogue {
  public:
-  explicit Catalogue(txn::Engine& engine) : engine_(engine), dropped_(engine.registry, engine.drops) {}
+  // `cut_log` is called between the steps of long work; true: it was cut.
+  Catalogue(txn::Engine& engine, std::function<Result<bool>()> cut_log)
+      : engine_(engine), cut_log_(std::move(cut_log)), dropped_(engine.registry, engine.drops) {}
   Result<void> open() { return dropped_.open(engine_.provider); }  // before all else
 
   static Result<void> format(storage::Pool& pool, storage::Space& space, log::Log& log);  // creating a store: pages 0 to 2
@@ -47,7 +51,9 @@ class Catalogue {
   Result<bool> free_root(Bytes marker, TreeId tree);
   Result<void> free_large_values(TreeId tree, char* buffer);
   Result<bool> free_large_value(TreeId tree, Bytes key);
+  std::uint64_t deadline() const;
   txn::Engine& engine_;
+  const std::function<Result<bool>()> cut_log_;
   Mutex mutex_{LatchRank::catalogue};
   DroppedTables dropped_;
 };

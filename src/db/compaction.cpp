@@ -24,12 +24,13 @@ class Purge {
  public:
   Purge(txn::Engine& engine, TreeId tree) : engine_(engine), tree_(tree), session_(engine.contexts, "compact") {}
 
-  // Calls go_on() for each leaf; false ends it.
-  Result<void> run(const std::function<bool()>& go_on) {
+  // Calls go_on() and make_room(), of the log, for each leaf; false ends it.
+  Result<void> run(const std::function<bool()>& go_on, const std::function<Result<bool>()>& make_room) {
     leaf_ = session_.allocate(engine_.pool.page_bytes());
     if (leaf_ == nullptr)
       return fail(ErrorCode::memory_budget_exceeded, "compacting needs {} bytes of memory", engine_.pool.page_bytes());
     while (go_on()) {
+      PLIMSOLL_TRY(make_room());
       PLIMSOLL_ASSIGN(const bool more, one_leaf());
       if (!more) break;
     }
@@ -47,7 +48,9 @@ class Purge {
     for (std::uint16_t i = 0; i < leaf.count(); ++i) {
       if ((leaf.record(i).flags & btree::flag_deleted) == 0) continue;
       const auto purged = engine_.collector.purge(tree_, leaf.key(i, key));
-      if (!purged && purged.error().code() != ErrorCode::busy) return std::unexpected(purged.error());  // busy: it is needed
+      // Those that are needed stay, and those for which others have left no room in the log.
+      if (!purged && purged.error().code() != ErrorCode::busy && purged.error().code() != ErrorCode::log_full)
+        return std::unexpected(purged.error());
     }
     const auto end = leaf.upper_fence();
     if (end) next_bytes_ = end->copy(next_.data(), next_.size());
@@ -79,9 +82,10 @@ Result<CompactReport> Store::compact(const CompactWatcher& watch) {
     // While it runs, no table is dropped.
     PLIMSOLL_ASSIGN(const Transaction keeps_tables,
                     begin({.read_only = true, .deadline = std::chrono::milliseconds(0), .label = "compact"}));
-    PLIMSOLL_ASSIGN(const auto tables, catalogue_->list(false));
-    for (std::size_t i = 0; i < tables.size() && going; ++i)
-      PLIMSOLL_TRY(Purge(*engine_, tables[i].tree).run([&] { return going = go_on(); }));
+    PLIMSOLL_ASSIGN(const Standing standing, catalogue_->standing());  // a drop that was under way has come to its end
+    const auto make_room = [&] { return cut_log(); };
+    for (std::size_t i = 0; i < standing.tables.size() && going; ++i)
+      PLIMSOLL_TRY(Purge(*engine_, standing.tables[i].tree).run([&] { return going = go_on(); }, make_room));
   }
   if (!going) return called_off();
   PLIMSOLL_TRY(checkpoint());

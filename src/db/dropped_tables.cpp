@@ -37,13 +37,14 @@ bool DroppedTables::note(TreeId tree) {
   }
   Entry& entry = entry_of(tree);
   used_ += entry.tree == 0 ? 1 : 0;
+  before_ = entry.drop;
   entry = {tree.value, drop};
   return true;
 }
 
 void DroppedTables::take_back(TreeId tree) {
   const MutexLock lock(mutex_);
-  entry_of(tree).drop = 0;
+  entry_of(tree).drop = before_;  // of a table that had its root there before
 }
 
 bool DroppedTables::stale(TreeId tree, std::uint32_t opened) const {

@@ -26,7 +26,7 @@ class DroppedTables {
   // Handles of `tree` made so far are stale. By one thread at a time. False: a transaction runs, which might have passed the
   // check; then they are not.
   bool note(TreeId tree);
-  void take_back(TreeId tree);  // it was not dropped after all
+  void take_back(TreeId tree);  // the one noted last was not dropped after all
   bool stale(TreeId tree, std::uint32_t opened) const;
 
  private:
@@ -40,6 +40,7 @@ class DroppedTables {
   mutable Mutex mutex_{LatchRank::events};
   memory::Mapping memory_ PLIMSOLL_GUARDED_BY(mutex_);
   std::size_t used_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
+  std::uint32_t before_ PLIMSOLL_GUARDED_BY(mutex_) = 0;     // the drop that the entry of the one noted last was for
   std::uint32_t forgotten_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // handles with less are stale
 };
 

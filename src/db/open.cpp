@@ -361,7 +361,7 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
   engine_.reset(new txn::Engine{*provider_, *contexts_, *pool_, *space_, *data_, *log_, *trees_, *registry_, *versions_, *chains_,
                                 *collector_, metrics_, *clock_, *time_, TreeId{garbage_root}, super_.salt,
                                 saturated_ns(options_.transaction_deadline), saturated_ns(options_.lock_deadline)});
-  catalogue_ = std::make_unique<Catalogue>(*engine_);
+  catalogue_ = std::make_unique<Catalogue>(*engine_, [this] { return cut_log(); });
   PLIMSOLL_TRY(catalogue_->open());
   engine_->is_dropped = [this](TreeId tree, std::uint32_t opened) { return catalogue_->is_dropped(tree, opened); };
   engine_->table_name = [this](TreeId tree) { return table_name(tree); };
@@ -379,7 +379,7 @@ Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t
 Result<void> Store::adopt_unfinished(const recovery::Analysis& analysis) {
   for (const recovery::Recovered& found : analysis.slots) {
     if (!found.id) continue;
-    const bool prepared = found.state == TransactionState::prepared || found.state == TransactionState::preparing;
+    const bool prepared = found.state == TransactionState::prepared;  // one that was about to be is a loser
     registry_->adopt(found.id, prepared ? TransactionState::prepared : TransactionState::aborted);
     const auto global_id = analysis.global_ids.find(registry::slot_of(found.id));
     transactions_->transaction(registry::slot_of(found.id))

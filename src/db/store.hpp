@@ -43,6 +43,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> usable() const;  // not after fork
   Result<Transaction> begin(const TransactionOptions& options);
   Result<void> checkpoint();
+  Result<bool> cut_log();
   Result<VerifyReport> verify(const VerifyWatcher& watch);
   Result<CompactReport> compact(const CompactWatcher& watch);
   Statistics statistics() const;

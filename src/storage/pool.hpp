@@ -15,6 +15,7 @@
 //  4. The evictor never waits for readers: it latches, re-checks pins and dirt, drops the word's page.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -146,6 +147,11 @@ struct WriteBatch {
   std::size_t kept_count = 0, scratch_count = 0;
   Lsn flush_limit{};
   std::size_t count() const { return kept_count + scratch_count; }
+  bool holds(PageKey key) const {
+    const auto is_it = [&](const Entry& entry) { return entry.key == key; };
+    return std::any_of(kept.begin(), kept.begin() + static_cast<std::ptrdiff_t>(kept_count), is_it) ||
+           std::any_of(scratch.begin(), scratch.begin() + static_cast<std::ptrdiff_t>(scratch_count), is_it);
+  }
 };
 
 // Frames that might be written next.

@@ -53,7 +53,9 @@ void Pool::copy_out(FrameIndex frame, Waiting waiting, WriteBatch& batch) {
     if (waiting == Waiting::no || info.state.load(std::memory_order_acquire) != FrameState::used) return;
   }
   char* bytes = frame_bytes(frame);
-  const bool wanted = info.rec_lsn.load(std::memory_order_acquire) != 0 && !info.writing.load(std::memory_order_relaxed);
+  // A page that has moved to another frame since it was copied stays dirty: of two images in one batch the older may land last.
+  const bool wanted = info.rec_lsn.load(std::memory_order_acquire) != 0 && !info.writing.load(std::memory_order_relaxed) &&
+                      !batch.holds(key_of(bytes));
   if (wanted) {
     if (client_ != nullptr) {
       client_->before_write(bytes, frame);

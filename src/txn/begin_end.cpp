@@ -66,6 +66,7 @@ void TransactionImpl::end(bool committed) {
   view_.own_mark = 0;
   write_set_ = nullptr;
   savepoints_ = nullptr;
+  key_memory_ = nullptr;  // of a statement whose undo has failed
   savepoint_count_ = savepoint_number_ = 0;
   context_.rest();
 }

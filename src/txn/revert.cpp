@@ -160,9 +160,9 @@ Result<void> TransactionImpl::rollback_to(Savepoint point) {
   for (std::uint32_t i = savepoint_count_; i-- > 0;) {
     if (savepoints_[i].number != point.number) continue;
     ++write_count_;
+    savepoint_count_ = i + 1;  // the later ones are no targets any more, even if this fails half way
     PLIMSOLL_TRY(revert_to(savepoints_[i].last_entry, Pace::wait));
     finish_reverted(savepoints_[i].entries);
-    savepoint_count_ = i + 1;
     engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again
     return {};
   }

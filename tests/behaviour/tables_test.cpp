@@ -96,6 +96,30 @@ TEST_F(Tables, DroppingABigTableGivesItsPagesBack) {
   EXPECT_EQ(report->records, 0u);
 }
 
+// Its pages are freed branch by branch, each with a record in the log: more than the log holds. Nobody else cuts it here.
+TEST_F(Tables, DroppingATableThatIsLargeForTheLogCutsTheLog) {
+  constexpr std::uint64_t rows = 32'000;
+  options.background_threads = false;
+  options.page_size = 4096;
+  options.log_segment_bytes = 64_KiB;
+  const Table where = table("large");
+  for (std::uint64_t i = 0; i < rows; i += 4000) {
+    auto tx = begin();
+    for (std::uint64_t n = i; n < i + 4000; ++n) ASSERT_OK(tx.put(where, key_of(n), noise(400, n)));
+    ASSERT_OK(tx.commit());
+    ASSERT_OK(db().checkpoint());
+  }
+  options.log_bytes_max = 256_KiB;
+  reopen();
+  const std::uint64_t before = counter("log_bytes"), checkpoints = counter("checkpoints");
+  ASSERT_OK(db().drop_table("large"));
+  std::printf("the drop wrote %llu bytes of log and made %llu checkpoints\n",
+              static_cast<unsigned long long>(counter("log_bytes") - before),
+              static_cast<unsigned long long>(counter("checkpoints") - checkpoints));
+  EXPECT_GT(counter("log_bytes") - before, options.log_bytes_max) << "else it proves nothing";
+  EXPECT_GE(counter("checkpoints") - checkpoints, 2u);
+}
+
 TEST_F(Tables, ATableThatARunningTransactionHasWrittenCannotBeDropped) {
   const Table where = table("t");
   auto tx = begin();

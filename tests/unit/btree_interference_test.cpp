@@ -230,7 +230,7 @@ TEST_F(Interferences, ATreeIsFreed) {
         }
         d.spared = root_stays ? doomed.value : 0;
         const Interference interference(window, n, [&] { return d.disturb(Disturbance::eviction); });
-        ASSERT_TRUE(d.f.trees->free_pages(doomed));
+        ASSERT_TRUE(d.f.trees->free_pages(doomed, [] { return Result<void>(); }));
         EXPECT_TRUE(d.f.content(doomed).empty());
         if (!interference.happened()) break;
       }

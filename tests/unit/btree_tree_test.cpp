@@ -183,10 +183,10 @@ TEST(BtreeTree, FreesAllPagesButTheRoot) {
   ASSERT_TRUE(f.put(other, "stays", "here"));
   for (std::uint64_t i = 0; i < 8000; ++i) ASSERT_TRUE(f.put(tree, numbered(i * 7919 % 8000), std::string(40, 'v')));
   EXPECT_GT(taken(f.space->used_pages()), before + 100);
-  ASSERT_TRUE(f.trees->free_pages(tree));
+  ASSERT_TRUE(f.trees->free_pages(tree, [] { return Result<void>(); }));
   EXPECT_EQ(taken(f.space->used_pages()), before);
   EXPECT_TRUE(f.content(tree).empty());
-  ASSERT_TRUE(f.trees->free_pages(tree));
+  ASSERT_TRUE(f.trees->free_pages(tree, [] { return Result<void>(); }));
   ASSERT_TRUE(f.put(tree, "again", "usable"));
   EXPECT_EQ(f.find(tree, "again"), "usable");
   EXPECT_EQ(f.find(other, "stays"), "here");
