@@ -13,6 +13,7 @@ class Client final : public PageClient {
   explicit Client(PoolFixture& fixture) : fixture_(fixture) {}
   void before_write(char* page, FrameIndex frame) override {
     ++asked;
+    if (when_asked) when_asked();
     page_store<std::uint64_t>(page + 48, 77);
     if (flush_limit.value != 0) fixture_.pool->raise_flush_limit(frame, flush_limit);
   }
@@ -20,6 +21,7 @@ class Client final : public PageClient {
 
   Lsn flush_limit{};
   unsigned asked = 0;
+  std::function<void()> when_asked;  // what happens elsewhere while a page is copied
 
  private:
   PoolFixture& fixture_;
@@ -79,6 +81,33 @@ TEST(WriteBack, AFailedWriteLeavesThePageDirty) {
   ASSERT_TRUE(f.pool->write_back(everything));
   f.write_and_drop(3);
   for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(f.counter_of(data_page(i)), 0u);
+}
+
+// A page that was copied is freed, and made anew in a frame that the batch comes to later: its two images in one batch may reach
+// the file in either order.
+TEST(WriteBack, ABatchHoldsNoPageTwice) {
+  constexpr std::uint32_t pages = 32;  // all frames, so that the one that becomes free is the one that is used
+  PoolFixture f(pages);
+  Client client(f);
+  f.pool->set_client(client);
+  f.create_pages(pages);
+  client.when_asked = [&] {
+    if (client.asked != pages / 2) return;
+    f.pool->discard(f.pool->latch_resident(data_page(pages - 1)));
+    auto frame = f.pool->take_frame();
+    ASSERT_TRUE(frame);
+    f.pool->discard(f.pool->latch_resident(data_page(0)));
+    auto page = f.pool->create(std::move(*frame), data_page(0));
+    f.change(page, 1);
+  };
+  ASSERT_TRUE(f.pool->write_back(everything));
+  EXPECT_EQ(f.data.writes, pages - 1);
+  EXPECT_EQ(f.pool->counts().dirty, 1u) << "the new one waits for the next batch";
+  ASSERT_TRUE(f.pool->write_back(everything));
+  EXPECT_EQ(f.data.writes, pages);
+  EXPECT_EQ(f.pool->counts().dirty, 0u);
+  f.write_and_drop(pages - 1);
+  EXPECT_EQ(f.counter_of(data_page(0)), 1u);
 }
 
 TEST(WriteBack, HintsGoWithThePageAndRaiseTheFlushLimit) {
