@@ -117,6 +117,7 @@ std::string_view what_is_missing(const Record& record) {
 std::expected<Record, std::string> parse_jsonl(std::string_view line) {
   PLIMSOLL_CHECK(line.size() <= line_bytes_max);
   if (line.find_first_not_of(" \t\r") == line.npos) return std::unexpected("the line is empty");
+  if (line.contains('\0')) return std::unexpected("not valid JSON: a NUL byte");  // which would end the line for the parser
   LineHandler handler;
   if (!json::sax_parse(line.begin(), line.end(), &handler)) {
     PLIMSOLL_DCHECK(!handler.reason().empty());

@@ -75,18 +75,19 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
 }
 
 // Stamps what is within reach, hands the entries to the collector and wakes the waiters. Whatever keeps its mark can be looked up
-// for as long as a snapshot may ask: in the commit table, else in this slot, which then lingers.
+// for as long as a snapshot may ask: in the commit table. If that is full, everything is stamped, and only if that cannot be done,
+// this slot lingers.
 void TransactionImpl::finish_writes(Timestamp timestamp, Lsn commit_end) {
   const auto tracked = static_cast<std::size_t>(std::min<std::uint64_t>(entries_, write_set_max));
   const bool crowded = engine_.registry.commit_table().size() * 2 > engine_.registry.commit_table().capacity();
   bool all = entries_ <= write_set_max && last_entry() != 0 && write_set_ != nullptr;
-  for (std::size_t i = 0; write_set_ != nullptr && i < tracked; ++i) {
-    if (entries_ <= write_set_max) all &= stamp(write_set_[i], timestamp, commit_end, crowded);
+  for (std::size_t i = 0; entries_ <= write_set_max && write_set_ != nullptr && i < tracked; ++i)
+    all &= stamp(write_set_[i], timestamp, commit_end, crowded);
+  if (!all) keeps_marks_ = !engine_.registry.commit_table().insert(id_, timestamp) && !stamp_all(timestamp, commit_end);
+  for (std::size_t i = 0; write_set_ != nullptr && i < tracked; ++i)
     engine_.versions.finish(write_set_[i].entry, timestamp.value, write_set_[i].tombstone);
-  }
   engine_.versions.close_lane(lane_);
   engine_.versions.finish_lane(lane_, timestamp.value, false);
-  if (!all) keeps_marks_ = !engine_.registry.commit_table().insert(id_, timestamp);
   slot().state.store(TransactionState::committed, std::memory_order_seq_cst);
   engine_.registry.wake_waiters(slot_);
 }
@@ -102,11 +103,38 @@ bool TransactionImpl::stamp(const Written& written, Timestamp timestamp, Lsn com
   if (!leaf && force)
     if (auto loaded = engine_.trees.latch(TreeId{written.tree}, key)) leaf = std::move(*loaded);
   if (!leaf) return false;
-  if (!leaf.found() || leaf.record().stamp() != registry::mark_of(id_)) return true;  // stamped by a later writer, or by eviction
+  stamp_record(leaf, timestamp, commit_end);
+  return true;
+}
+
+void TransactionImpl::stamp_record(btree::LatchedLeaf& leaf, Timestamp timestamp, Lsn commit_end) {
+  if (!leaf.found() || leaf.record().stamp() != registry::mark_of(id_)) return;  // stamped by a later writer, or by eviction
   leaf.page().will_change(engine_.log.end());
   leaf.page().raise_flush_limit(commit_end);  // rule 10
   leaf.set_header(timestamp.value, engine_.chains.prune_below(timestamp.value, leaf.record().previous()));
   engine_.metrics.add(Counter::records_stamped);
+}
+
+// Whatever it has changed, entry by entry; pages are read for it. Its entries are not yet the collector's.
+bool TransactionImpl::stamp_all(Timestamp timestamp, Lsn commit_end) {
+  std::array<char, btree::key_bytes_max(storage::page_bytes_max)> key_buffer;
+  for (std::uint64_t address = last_entry(); address != 0;) {
+    TreeId tree{};
+    Bytes key;
+    {
+      auto page = engine_.pool.latch(version::page_of(address));
+      if (!page) return false;
+      const version::Entry entry = version::read_entry(page->bytes(), engine_.pool.page_bytes(), version::offset_of(address));
+      PLIMSOLL_CHECK(entry.bytes != 0 && entry.writer == id_ && entry.key.size() <= key_buffer.size());
+      page_read(key_buffer.data(), entry.key.data(), entry.key.size());
+      key = Bytes(key_buffer.data(), entry.key.size());
+      tree = TreeId{entry.tree};
+      address = entry.previous_entry;
+    }
+    auto leaf = engine_.trees.latch(tree, key);
+    if (!leaf) return false;
+    stamp_record(*leaf, timestamp, commit_end);
+  }
   return true;
 }
 

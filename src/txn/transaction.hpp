@@ -186,6 +186,8 @@ class TransactionImpl {
   void finish_writes(Timestamp timestamp, Lsn commit_end);
   void release_committed();
   bool stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force);
+  void stamp_record(btree::LatchedLeaf& leaf, Timestamp timestamp, Lsn commit_end);
+  bool stamp_all(Timestamp timestamp, Lsn commit_end);
   // revert.cpp
   // How a revert goes on when the log is nearly full: the owner waits until a checkpoint has made room; who may have to make that
   // checkpoint itself leaves off and comes back.

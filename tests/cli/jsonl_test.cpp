@@ -83,6 +83,8 @@ TEST(Jsonl, what_is_not_json_is_refused) {
   EXPECT_TRUE(mentions("{\"key\":\"\xff\",\"value\":\"\"}", "not valid JSON"));
   EXPECT_TRUE(mentions(R"({"key":"\ud800","value":""})", "not valid JSON"));
   EXPECT_TRUE(mentions("{\"key\":\"a\0b\",\"value\":\"\"}"sv, "not valid JSON"));
+  EXPECT_TRUE(mentions("{\"key\":\"a\",\"value\":\"1\"}\0{\"key\":\"b\",\"value\":\"2\"}"sv, "not valid JSON"));
+  EXPECT_TRUE(mentions("{\"key\":\"a\",\"value\":\"1\"}\0"sv, "not valid JSON"));
 }
 
 TEST(Jsonl, what_is_json_but_no_record_is_refused) {
