@@ -400,8 +400,10 @@ Result<void> Store::adopt_unfinished(const recovery::Analysis& analysis) {
   return {};
 }
 
-// A loser may have written more than the log can hold of its revert at once.
+// A loser may have written more than the log can hold of its revert at once, and the log may be nearly full to begin with.
 Result<void> Store::revert(txn::TransactionImpl& loser) {
+  constexpr double nearly_full = 0.75;
+  if (log_->wants_cut(nearly_full)) PLIMSOLL_TRY(checkpointer_->take(false, 0));
   for (;;) {
     PLIMSOLL_ASSIGN(const bool done, loser.revert_loser());
     if (done) return {};

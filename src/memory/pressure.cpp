@@ -471,7 +471,8 @@ bool PressureManager::admit_large(std::size_t held, std::size_t bytes) {
     PressureManager& manager;
     std::size_t bytes;
   } below(*this, bytes);
-  if (below.succeeds() || make_room_by(of_contexts, below, Account::contexts, bytes)) return true;
+  if (below.succeeds()) return true;
+  if (budget_.can_ever_hold(Account::contexts, bytes) && make_room_by(of_contexts, below, Account::contexts, bytes)) return true;
   if (!interrupt.raised()) refused(bytes);
   return false;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -36,7 +37,7 @@ class Redo {
   Result<void> leaf(const log::Record& record, const log::Update& update);
   Result<void> version(const log::Record& record, const log::Update& update);
   Result<void> extents(const log::Record& record, Bytes descriptor, bool set);
-  Result<void> space(const log::Record& record, std::uint64_t before_lsn, std::uint32_t first, std::uint32_t count, bool set);
+  Result<void> space(storage::ExclusivePage& map, const log::Record& record, const log::PageAction& action);
   Result<void> actions(const log::Record& record);
 
   const Analysis& analysis_;
@@ -105,19 +106,16 @@ Result<void> Redo::version(const log::Record& record, const log::Update& update)
   return {};
 }
 
-Result<void> Redo::space(const log::Record& record, std::uint64_t before_lsn, std::uint32_t first, std::uint32_t count, bool set) {
-  const storage::PageKey key = storage::data_page(first / target_.pages_per_map * target_.pages_per_map);
-  static_cast<void>(before_lsn);
-  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, 0, true));
-  if (!page) return {};
-  if (page.lsn().value == 0) storage::format_map(page.bytes(), key);
-  if (std::uint64_t{first} + count > key.value + target_.pages_per_map) return does_not_fit(record, key);
-  if (set) {
-    storage::Space::set_bits(page.bytes(), first, count);
+Result<void> Redo::space(storage::ExclusivePage& map, const log::Record& record, const log::PageAction& action) {
+  log::Reader data(action.data);
+  const auto first = data.number<std::uint32_t>(), count = data.number<std::uint32_t>();
+  if (map.lsn().value == 0) storage::format_map(map.bytes(), map.key());
+  if (std::uint64_t{first} + count > map.key().value + target_.pages_per_map) return does_not_fit(record, map.key());
+  if (action.action == log::Action::space_set) {
+    storage::Space::set_bits(map.bytes(), first, count);
   } else {
-    storage::Space::clear_bits(page.bytes(), first, count);
+    storage::Space::clear_bits(map.bytes(), first, count);
   }
-  page.set_lsn(record.end);
   return {};
 }
 
@@ -148,22 +146,33 @@ Result<void> Redo::extents(const log::Record& record, Bytes descriptor, bool set
   return {};
 }
 
+// A page may have several actions, one behind the other (the pages that a drop frees share a map): its LSN moves after the last.
 Result<void> Redo::actions(const log::Record& record) {
   log::Reader from(record.payload);
+  storage::ExclusivePage page;
+  std::optional<storage::PageKey> at;
+  const auto leave = [&] {
+    if (page) page.set_lsn(record.end);
+    page.unlatch();
+  };
   for (log::PageAction action; log::read_action(from, action);) {
+    const bool of_space = action.action == log::Action::space_set || action.action == log::Action::space_clear;
     const storage::PageKey key{action.page_key};
-    if (action.action == log::Action::space_set || action.action == log::Action::space_clear) {
-      log::Reader data(action.data);
-      const auto first = data.number<std::uint32_t>(), count = data.number<std::uint32_t>();
-      PLIMSOLL_TRY(space(record, action.before_lsn, first, count, action.action == log::Action::space_set));
+    if (at != key) {
+      leave();
+      const bool whole = of_space || action.action == log::Action::image;
+      PLIMSOLL_ASSIGN(page, behind(key, record, of_space ? 0 : action.before_lsn, whole));
+      at = key;
+    }
+    if (!page) continue;
+    if (of_space) {
+      PLIMSOLL_TRY(space(page, record, action));
       continue;
     }
-    PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, action.before_lsn, action.action == log::Action::image));
-    if (!page) continue;
     if (!btree::redo_action(page.bytes(), target_.pool.page_bytes(), action)) return does_not_fit(record, key);
-    page.set_lsn(record.end);
     ++changed_;
   }
+  leave();
   return {};
 }
 

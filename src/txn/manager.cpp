@@ -183,11 +183,11 @@ std::vector<TransactionInfo> TransactionManager::list() const {
 std::size_t TransactionManager::reclaim(std::size_t) {
   constexpr std::uint64_t patience_ns = 200'000'000;
   constexpr std::size_t worth_it = 64u << 10;
-  const std::uint64_t now = engine_.time.monotonic_ns();
   TxnId largest;
   std::size_t most = worth_it;
   {
     const MutexLock lock(victim_mutex_);
+    const std::uint64_t now = engine_.time.monotonic_ns();  // not before: another may have been chosen meanwhile
     if (victim_ && now - victim_since_ns_ < patience_ns &&
         engine_.registry.slot(registry::slot_of(victim_)).id.load() == victim_.value)
       return victim_bytes_;
