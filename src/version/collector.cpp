@@ -242,8 +242,8 @@ bool Collector::surely_needed(const Entry& entry, std::uint64_t oldest_end) cons
 }
 
 // Goes on with the segment at hand; true when it is done with it. Most versions that a long snapshot sees cost no look at their
-// leaves, which would have to be read. The chain of a key is swept once a sweep, however many of its
-// entries are met: a key with many versions would cost their square.
+// leaves, which would have to be read. The chain of a key is swept once a sweep, however many of its entries are met: a key with
+// many versions would cost their square.
 bool Collector::sweep_segment() {
   const Segment& segment = store_.segment(sweep_at_.segment);
   const bool move = std::uint64_t{segment.live_bytes.load()} * 2 < std::uint64_t{segment_pages} * pool_.page_bytes();
