@@ -66,9 +66,10 @@ Outcome<Exit> run(const Arguments& arguments, Output& output) {
 }  // namespace
 
 ordered_json as_json(const BackupReport& report) {
-  return {
-      {"position", report.position.value}, {"timestamp", report.timestamp.value},       {"tables", report.total.tables},
-      {"records", report.total.records},   {"record_bytes", report.total.record_bytes}, {"file_bytes", report.total.file_bytes}};
+  return {{"position", report.position.value},    {"follow_from", report.follow_from.value},
+          {"timestamp", report.timestamp.value},  {"tables", report.total.tables},
+          {"records", report.total.records},      {"record_bytes", report.total.record_bytes},
+          {"file_bytes", report.total.file_bytes}};
 }
 
 void show_backup(std::string_view what, const ordered_json& report, Output& output) {

@@ -29,6 +29,7 @@ struct BackupProgress {
 
 struct BackupReport {
   Lsn position{};          // the backup holds exactly what the commits did whose records end at or below this position of the log
+  Lsn follow_from{};       // where to read the log to go on from the backup (Transaction::follow_from)
   Timestamp timestamp{};   // of its snapshot
   std::uint64_t salt = 0;  // of the store that it was made of
   std::uint32_t page_size = 0;

@@ -260,17 +260,18 @@ PLIMSOLL_API plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worke
 
 typedef struct plimsoll_backup_report {
   size_t size;
-  uint64_t position;    // the backup holds exactly what the commits did whose records end at or below it in the log
-  uint64_t timestamp;   // of its snapshot
-  uint64_t salt;        // of the store that it was made of
-  uint64_t page_bytes;  // of that store
-  uint64_t tables;      // this and what follows: also how far the work is
+  uint64_t position;     // the backup holds exactly what the commits did whose records end at or below it in the log
+  uint64_t follow_from;  // where to read the log to go on from the backup (plimsoll_txn_follow_from)
+  uint64_t timestamp;    // of its snapshot
+  uint64_t salt;         // of the store that it was made of
+  uint64_t page_bytes;   // of that store
+  uint64_t tables;       // this and what follows: also how far the work is
   uint64_t records;
   uint64_t record_bytes;  // keys and values
   uint64_t file_bytes;
 } plimsoll_backup_report;
 
-// Told now and then how far the work is, in the calling thread; the first four fields are 0 meanwhile. Anything but 0 calls it off:
+// Told now and then how far the work is, in the calling thread; the first five fields are 0 meanwhile. Anything but 0 calls it off:
 // the call answers transaction_aborted, and nothing is left of the work. Must not close the store.
 typedef int (*plimsoll_backup_watch)(void* context, const plimsoll_backup_report* so_far);
 
@@ -395,8 +396,12 @@ PLIMSOLL_API uint64_t plimsoll_txn_id(const plimsoll_txn* txn);
 // The timestamp at which it reads, or 0 once it has ended (or for NULL).
 PLIMSOLL_API uint64_t plimsoll_txn_snapshot(const plimsoll_txn* txn);
 // Of one begun with PLIMSOLL_TXN_WITH_POSITION: it reads exactly what the commits did whose records end at or below this position
-// of the log, so that plimsoll_read_log goes on from there. 0 for others, once it has ended, and for NULL.
+// of the log. 0 for others, once it has ended, and for NULL.
 PLIMSOLL_API uint64_t plimsoll_txn_position(const plimsoll_txn* txn);
+// Where plimsoll_read_log must begin to go on from what this one reads: at or below its position, because a transaction that
+// commits later may have written before. Below plimsoll_info.log_start_lsn if one of those began before the log that is left, or if
+// a prepared one is undecided since before the store was opened. 0 as for the position.
+PLIMSOLL_API uint64_t plimsoll_txn_follow_from(const plimsoll_txn* txn);
 // Changes the transaction's deadline, counted from now. PLIMSOLL_NO_DEADLINE: none. 0 and other negative numbers: invalid_argument.
 PLIMSOLL_API plimsoll_status plimsoll_set_deadline(plimsoll_txn* txn, int64_t from_now_ms, plimsoll_error* error);
 // Changes how long a write waits for another transaction. The same numbers.
@@ -590,9 +595,18 @@ PLIMSOLL_API plimsoll_status plimsoll_reset_statistics(plimsoll_db* db, plimsoll
 
 // ---- The log, and other nodes --------------------------------------------------------------------------------------------------
 
-enum { PLIMSOLL_LOG_PUT = 0, PLIMSOLL_LOG_ERASE = 1, PLIMSOLL_LOG_COMMIT = 2, PLIMSOLL_LOG_ABORT = 3, PLIMSOLL_LOG_PREPARE = 4 };
+enum {
+  PLIMSOLL_LOG_PUT = 0,
+  PLIMSOLL_LOG_ERASE = 1,
+  PLIMSOLL_LOG_COMMIT = 2,
+  PLIMSOLL_LOG_ABORT = 3,
+  PLIMSOLL_LOG_PREPARE = 4,
+  PLIMSOLL_LOG_REVERT = 5
+};
 
-// What a transaction did is to be ignored if it aborts. A rollback to a savepoint comes as further puts and erases.
+// A consumer keeps, for every open transaction, the last change of each key, applies them at its commit and forgets them at its
+// abort. A rollback to a savepoint comes as a put or an erase where the transaction had changed the key before the savepoint, too,
+// and else as PLIMSOLL_LOG_REVERT: it has not changed this key after all.
 typedef struct plimsoll_log_entry {
   size_t size;
   int64_t kind;  // PLIMSOLL_LOG_...
@@ -608,7 +622,8 @@ typedef struct plimsoll_log_entry {
 typedef int (*plimsoll_each_log_entry)(void* context, const plimsoll_log_entry* entry);
 
 // Calls `each` for every entry from position `from` on that is durable, in order, in this thread. *next (may be NULL) is the
-// position to go on from. Errors: not_found (the log was cut past `from`; begin again at plimsoll_info.log_start_lsn).
+// position to go on from. Errors: not_found (the log was cut past `from`: begin again with a backup, or a transaction begun with
+// PLIMSOLL_TXN_WITH_POSITION, at its follow_from; ignore the transactions whose commit has an lsn below its position).
 PLIMSOLL_API plimsoll_status plimsoll_read_log(plimsoll_db* db, uint64_t from, plimsoll_each_log_entry each, void* context,
                                                uint64_t* next, plimsoll_error* error);
 

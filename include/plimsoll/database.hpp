@@ -25,11 +25,12 @@ namespace db {
 class Store;
 }
 
-// One record of the log as a consumer sees it. Views are valid during the call that hands it out. What a rollback to a savepoint
-// takes back comes as further puts and erases of the same transaction; what an aborted transaction did is to be ignored from its
-// abort on.
+// One record of the log as a consumer sees it. Views are valid during the call that hands it out. A consumer keeps, for every open
+// transaction, the last change of each key, applies them at `commit` and forgets them at `abort`. A rollback to a savepoint comes
+// as a put or an erase where the transaction had changed the key before the savepoint, too, and else as `revert`: it has not
+// changed this key after all (another may change it and commit before this one does).
 struct LogEntry {
-  enum class Kind : std::uint8_t { put, erase, commit, abort, prepare } kind{};
+  enum class Kind : std::uint8_t { put, erase, commit, abort, prepare, revert } kind{};
   Lsn lsn{};
   TxnId transaction{};
   TreeId tree{};
@@ -120,7 +121,8 @@ class Database {
   Result<void> receive(Timestamp remote);
 
   // Calls `each` for every complete record in [from, durable_lsn()), in order, until it returns false; the answer is the position
-  // to go on from. not_found: the log was cut past `from`; the consumer must re-base.
+  // to go on from. not_found: the log was cut past `from`; the consumer must re-base: from a backup, or a transaction begun
+  // with_position, it goes on at follow_from and ignores the transactions whose commit has an lsn below `position`.
   Result<Lsn> read_log(Lsn from, const std::function<bool(const LogEntry&)>& each);
   Lsn durable_lsn() const;
   Lsn log_start() const;  // the oldest position still there

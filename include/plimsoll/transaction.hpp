@@ -188,9 +188,13 @@ class Transaction {
 
   TxnId id() const;            // 0 once it has ended
   Timestamp snapshot() const;  // what it reads
-  // Of one begun with_position: it reads exactly what the commits did whose records end at or below this position of the log, so
-  // that Database::read_log goes on from there. 0: of any other, or it has ended.
+  // Of one begun with_position: it reads exactly what the commits did whose records end at or below this position of the log. 0: of
+  // any other, or it has ended.
   Lsn position() const;
+  // Where Database::read_log must begin to go on from what this one reads: at or below position(), because a transaction that
+  // commits later may have written before. Below Database::log_start() if one of those began before the log that is left, or if a
+  // prepared one is undecided since before the store was opened. 0 as for position().
+  Lsn follow_from() const;
   bool active() const;
   Result<void> set_deadline(std::chrono::milliseconds from_now);
   Result<void> set_lock_deadline(std::chrono::milliseconds wait);

@@ -12,6 +12,7 @@ namespace {
 plimsoll_backup_report from_report(const BackupReport& report) {
   return {sizeof(plimsoll_backup_report),
           report.position.value,
+          report.follow_from.value,
           report.timestamp.value,
           report.salt,
           report.page_size,

@@ -104,6 +104,7 @@ plimsoll_status plimsoll_release(plimsoll_txn* txn, uint32_t savepoint, plimsoll
 uint64_t plimsoll_txn_id(const plimsoll_txn* txn) { return txn == nullptr ? 0 : txn->transaction->id().value; }
 uint64_t plimsoll_txn_snapshot(const plimsoll_txn* txn) { return txn == nullptr ? 0 : txn->transaction->snapshot().value; }
 uint64_t plimsoll_txn_position(const plimsoll_txn* txn) { return txn == nullptr ? 0 : txn->transaction->position().value; }
+uint64_t plimsoll_txn_follow_from(const plimsoll_txn* txn) { return txn == nullptr ? 0 : txn->transaction->follow_from().value; }
 
 plimsoll_status plimsoll_set_deadline(plimsoll_txn* txn, int64_t from_now_ms, plimsoll_error* error) {
   return on_transaction(txn, error, [&](Transaction& transaction) -> Result<void> {

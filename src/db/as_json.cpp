@@ -146,6 +146,7 @@ ordered_json as_json(const Job<BackupReport>::State& backup) {
   ordered_json shown = state_of(backup);
   shown["file"] = backup.subject;
   shown["position"] = backup.report.position.value;
+  shown["follow_from"] = backup.report.follow_from.value;
   shown["timestamp"] = backup.report.timestamp.value;
   shown["tables"] = backup.report.total.tables;
   shown["records"] = backup.report.total.records;

@@ -155,14 +155,15 @@ Result<BackupReport> backup(Store& store, std::string_view file, const BackupWat
                             .page_bytes = store.page_bytes(),
                             .salt = store.salt(),
                             .timestamp = snapshot.transaction.snapshot(),
-                            .position = snapshot.transaction.position()};
+                            .position = snapshot.transaction.position(),
+                            .follow_from = snapshot.transaction.follow_from()};
   PLIMSOLL_ASSIGN(BackupWriter writer, BackupWriter::begin(std::move(handle), store.engine().provider, header));
   Walk walk(store, snapshot.transaction, writer, watch);
   for (const TableInfo& table : snapshot.standing.tables) PLIMSOLL_TRY(walk.table(table, snapshot.standing.drops));
   PLIMSOLL_TRY(snapshot.transaction.commit());  // the log is durable up to the position
   PLIMSOLL_TRY(writer.finish());
   PLIMSOLL_TRY(pending.complete());
-  return BackupReport{header.position, header.timestamp, header.salt, header.page_bytes, writer.total()};
+  return BackupReport{header.position, header.follow_from, header.timestamp, header.salt, header.page_bytes, writer.total()};
 }
 
 }  // namespace plimsoll::db

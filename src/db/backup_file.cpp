@@ -19,7 +19,7 @@ constexpr std::size_t magic = 0, crc = 8, kind = 12, id = 16, number = 24, used 
 // The payload of the header, and that of the end.
 namespace head {
 constexpr std::size_t version = field::payload, page_bytes = version + 4, zero = version + 8, salt = version + 12,
-                      timestamp = version + 20, position = version + 28, bytes = 36;
+                      timestamp = version + 20, position = version + 28, follow_from = version + 36, bytes = 44;
 }
 namespace tail {
 constexpr std::size_t tables = field::payload, records = tables + 8, record_bytes = tables + 16, bytes = 24;
@@ -51,6 +51,7 @@ Result<BackupWriter> BackupWriter::begin(std::unique_ptr<io::File> file, memory:
   page_store<std::uint64_t>(block + head::salt, header.salt);
   page_store<std::uint64_t>(block + head::timestamp, header.timestamp.value);
   page_store<std::uint64_t>(block + head::position, header.position.value);
+  page_store<std::uint64_t>(block + head::follow_from, header.follow_from.value);
   writer.used_ = head::bytes;
   PLIMSOLL_TRY(writer.close_block(BackupBlock::header));
   return writer;
@@ -165,6 +166,7 @@ Result<void> BackupReader::read_header() {
   header_.salt = page_load<std::uint64_t>(block + head::salt);
   header_.timestamp = Timestamp{page_load<std::uint64_t>(block + head::timestamp)};
   header_.position = Lsn{page_load<std::uint64_t>(block + head::position)};
+  header_.follow_from = Lsn{page_load<std::uint64_t>(block + head::follow_from)};
   at_ = used_;
   return {};
 }

@@ -21,7 +21,7 @@
 namespace plimsoll::db {
 
 inline constexpr std::size_t backup_block_bytes = 64u << 10;
-inline constexpr std::uint32_t backup_format_version = 1;
+inline constexpr std::uint32_t backup_format_version = 2;
 
 enum class BackupBlock : std::uint32_t { header = 1, records = 2, end = 3 };
 
@@ -31,6 +31,7 @@ struct BackupHeader {
   std::uint64_t salt = 0;
   Timestamp timestamp{};
   Lsn position{};
+  Lsn follow_from{};
 };
 
 class BackupWriter {

@@ -209,13 +209,17 @@ Result<Lsn> Database::read_log(Lsn from, const std::function<bool(const LogEntry
     log::Ending ending;
     switch (record.kind) {
       case log::Kind::update:
-      case log::Kind::revert:  // a rollback to a savepoint is a change like any other to who follows the log
+      case log::Kind::revert:
         if (!log::read_update(record.payload, update)) return true;
-        entry.kind =
-            (update.after_flags & (btree::flag_deleted | version::flag_absent)) != 0 ? LogEntry::Kind::erase : LogEntry::Kind::put;
         entry.transaction = update.transaction;
         entry.tree = TreeId{update.tree};
         entry.key = update.key;
+        if (update.after_stamp != registry::mark_of(update.transaction)) {  // reverted to what was there before the transaction
+          entry.kind = LogEntry::Kind::revert;
+          return update.tree <= db::garbage_root || each(entry);
+        }
+        entry.kind =
+            (update.after_flags & (btree::flag_deleted | version::flag_absent)) != 0 ? LogEntry::Kind::erase : LogEntry::Kind::put;
         entry.out_of_line = (update.after_flags & btree::flag_large) != 0;
         if (!entry.out_of_line) entry.value = update.after;
         return update.tree <= db::garbage_root || each(entry);

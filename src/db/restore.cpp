@@ -33,7 +33,7 @@ class Watched {
 
 BackupReport report_of(const BackupReader& reader) {
   const BackupHeader& header = reader.header();
-  return {header.position, header.timestamp, header.salt, header.page_bytes, reader.total()};
+  return {header.position, header.follow_from, header.timestamp, header.salt, header.page_bytes, reader.total()};
 }
 
 // Puts records into the store, in the order of the backup, in transactions of a bounded size.

@@ -316,6 +316,7 @@ Result<std::span<char>> Transaction::allocate(std::size_t bytes, std::size_t ali
 TxnId Transaction::id() const { return alive(impl_, id_) ? TxnId{id_} : TxnId{}; }
 Timestamp Transaction::snapshot() const { return alive(impl_, id_) ? impl_->snapshot() : Timestamp{}; }
 Lsn Transaction::position() const { return alive(impl_, id_) ? impl_->position() : Lsn{}; }
+Lsn Transaction::follow_from() const { return alive(impl_, id_) ? impl_->follow_from() : Lsn{}; }
 bool Transaction::active() const { return alive(impl_, id_) && impl_->slot().state.load() == TransactionState::active; }
 Result<void> Transaction::set_deadline(std::chrono::milliseconds from_now) {
   PLIMSOLL_ENTER(operation);

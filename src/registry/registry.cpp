@@ -160,6 +160,14 @@ bool Registry::refresh_snapshots() {
   return true;
 }
 
+// Whoever stores its own after it was looked at here claims its first record later still, above `now`.
+Lsn Registry::first_lsn_of_open(Lsn now) const {
+  std::uint64_t first = now.value;
+  for (std::uint32_t i = 0; i < slots_high(); ++i)
+    if (const std::uint64_t its = slots()[i].first_lsn.load(std::memory_order_seq_cst); its != 0) first = std::min(first, its);
+  return Lsn{first};
+}
+
 void Registry::note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) {
   PLIMSOLL_CHECK(timestamp.value > newest_commit_);
   newest_commit_ = timestamp.value;

@@ -83,6 +83,8 @@ class Registry {
   void set_prepared(SlotIndex index) PLIMSOLL_REQUIRES(commit_mutex_) {
     slots()[index].state.store(TransactionState::prepared, std::memory_order_seq_cst);
   }
+  // With the log's end `now`: no record of a transaction that is open, or begins later, lies below the answer.
+  Lsn first_lsn_of_open(Lsn now) const;
   // The log is durable up to `lsn`.
   void note_durable(Lsn lsn);
   Mutex& commit_mutex() PLIMSOLL_RETURN_CAPABILITY(commit_mutex_) { return commit_mutex_; }

@@ -61,6 +61,7 @@ struct alignas(64) Slot {
   // the owner's, read by lists and for messages
   std::atomic<std::uint64_t> sequence{0};  // of the next transaction
   std::atomic<std::uint64_t> begun_ns{0};
+  std::atomic<std::uint64_t> first_lsn{0};  // at or below all of its log records; 0: it has none
   // second line: waiting (guarded by the registry's wait mutex) and deadlines
   std::atomic<std::uint64_t> deadline_ns{0};  // 0: none
   std::atomic<std::uint64_t> written_bytes{0};

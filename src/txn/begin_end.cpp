@@ -29,13 +29,14 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
 }
 
 Result<void> TransactionImpl::take_snapshot(const TransactionOptions& options) {
-  read_position_ = Lsn{};
+  read_position_ = follow_from_ = Lsn{};
   if (options.as_of) {
     PLIMSOLL_TRY(engine_.registry.take_snapshot_at(slot_, *options.as_of));
     view_.snapshot = options.as_of->value;
   } else if (options.with_position) {
     if (engine_.log.failed()) return fail(ErrorCode::read_only, "the log has failed: no snapshot has a position in it");
     // A commit draws its timestamp and the place of its record under this mutex: what lies below the log's end is in the snapshot.
+    follow_from_ = engine_.registry.first_lsn_of_open(engine_.log.end());
     const MutexLock lock(engine_.registry.commit_mutex());
     view_.snapshot = engine_.registry.take_snapshot(slot_, false).value;
     read_position_ = engine_.log.end();
@@ -64,6 +65,7 @@ void TransactionImpl::end(bool committed) {
   global_id_bytes_ = 0;
   needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
+  slot().first_lsn.store(0, std::memory_order_release);
   write_set_ = nullptr;
   savepoints_ = nullptr;
   key_memory_ = nullptr;  // of a statement whose undo has failed
@@ -213,6 +215,7 @@ void TransactionImpl::adopt(std::uint64_t last_entry, Bytes global_id) {
   entries_ = 0;
   needs_revert_ = slot().state.load() == TransactionState::aborted;
   recovered_ = true;
+  slot().first_lsn.store(1, std::memory_order_seq_cst);  // nobody knows any more: below everything
   context_.begin_use(id_.value, engine_.time.coarse_ns());
 }
 

@@ -83,6 +83,7 @@ class TransactionImpl {
   TxnId id() const { return id_; }
   Timestamp snapshot() const { return Timestamp{view_.snapshot}; }
   Lsn position() const { return read_only_ ? read_position_ : Lsn{}; }
+  Lsn follow_from() const { return follow_from_; }
   std::uint64_t last_entry() const { return last_entry_.load(std::memory_order_acquire); }
   Bytes global_id() const { return {global_id_.data(), global_id_bytes_}; }
   Engine& engine() { return engine_; }
@@ -211,6 +212,7 @@ class TransactionImpl {
   std::atomic<bool> needs_revert_{false}, lingering_{false};
   std::atomic<std::uint64_t> sacrificed_{0};  // the id of the last one
   bool keeps_marks_ = false;                  // committed, but some marks are looked up in this slot
+  Lsn follow_from_{};    // of a reader with a position: the records of whoever commits behind it begin here
   Lsn read_position_{};  // everything read was committed by records below (rule 15); readers have one only if they ask for it
   std::atomic<std::uint64_t> last_entry_{0};
   std::uint64_t entries_ = 0;      // entries in the chain

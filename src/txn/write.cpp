@@ -283,6 +283,7 @@ Result<void> TransactionImpl::prepare_to_remember(Bytes key) {
     if (memory == nullptr) return no_memory();
     write_set_ = std::uninitialized_default_construct_n(reinterpret_cast<Written*>(memory), write_set_max) - write_set_max;
     view_.own_mark = registry::mark_of(id_);
+    slot().first_lsn.store(engine_.log.end().value, std::memory_order_seq_cst);
     discards_ = engine_.pool.data_discards();
   }
   if (entries_ < write_set_max) {

@@ -111,8 +111,10 @@ TEST_F(DamagedBackupTest, OtherFilesAndVersionsAreNamed) {
   expect_not_restored(ErrorCode::invalid_argument);
   expect_refused(bytes_of(path() + "/superblock") + std::string(block, 'x'), ErrorCode::invalid_argument, "no backup");
   std::string bytes = good_;
-  bytes[36] = 2;
-  expect_refused(bytes, ErrorCode::version_mismatch, "version 2");
+  bytes[36] = 1;  // without follow_from
+  expect_refused(bytes, ErrorCode::version_mismatch, "version 1");
+  bytes[36] = 3;
+  expect_refused(bytes, ErrorCode::version_mismatch, "version 3");
   expect_not_restored(ErrorCode::version_mismatch);
   EXPECT_FALSE(check_backup(folder()));
 }

@@ -3,6 +3,7 @@
 
 #include "backup_support.hpp"
 #include "base/random.hpp"
+#include "behaviour/log_follower.hpp"
 #include "db/environment.hpp"
 
 namespace plimsoll {
@@ -10,39 +11,18 @@ namespace {
 
 class BackupTest : public StoreWithBackups {
  protected:
-  // What the commits with records below `position` left, by the log alone. The log does not hold large values: whoever writes one
-  // writes the seed of its noise and its size below "KEY.of" in the same transaction.
-  State replay(Lsn from, Lsn position, const std::map<std::uint32_t, std::string>& names) {
-    struct Put {
-      std::uint32_t tree;
-      std::string key;
-      std::optional<std::string> value;
-      bool large;
-    };
-    std::map<std::uint64_t, std::vector<Put>> open;
+  void follow(LogFollower& follower, Lsn from, Lsn to) {
+    EXPECT_OK(db().read_log(from, [&](const LogEntry& entry) {
+      if (entry.lsn < to) follower.take(entry);
+      return entry.lsn < to;
+    }));
+  }
+  // What a follower came to, by the names of the tables. The log does not hold large values: whoever writes one writes the seed of
+  // its noise and its size below "KEY.of" in the same transaction.
+  static State by_name(const LogFollower& follower, const std::map<std::uint32_t, std::string>& names) {
     State state;
-    auto read = db().read_log(from, [&](const LogEntry& entry) {
-      if (entry.lsn >= position) return false;
-      auto& mine = open[entry.transaction.value];
-      switch (entry.kind) {
-        case LogEntry::Kind::put:
-          mine.push_back({entry.tree.value, std::string(entry.key), std::string(entry.value), entry.out_of_line});
-          break;
-        case LogEntry::Kind::erase: mine.push_back({entry.tree.value, std::string(entry.key), std::nullopt, false}); break;
-        case LogEntry::Kind::commit:
-          for (Put& put : mine) {
-            auto& table = state[names.at(put.tree)];
-            table.erase(put.key);
-            if (put.value) table.emplace(put.key, put.large ? "(large)" : *put.value);
-          }
-          open.erase(entry.transaction.value);
-          break;
-        case LogEntry::Kind::abort: open.erase(entry.transaction.value); break;
-        case LogEntry::Kind::prepare: break;
-      }
-      return true;
-    });
-    EXPECT_OK(read);
+    for (const auto& [key, value] : follower.state())
+      state[names.at(key.first)].emplace(key.second, value.large ? "(large)" : value.bytes);
     for (auto& [name, table] : state)
       for (auto& [key, value] : table) {
         if (value != "(large)") continue;
@@ -51,6 +31,29 @@ class BackupTest : public StoreWithBackups {
         value = noise(bytes, seed);
       }
     return state;
+  }
+  State replay(Lsn from, Lsn to, const std::map<std::uint32_t, std::string>& names) {
+    LogFollower follower;
+    follow(follower, from, to);
+    return by_name(follower, names);
+  }
+  std::map<std::uint32_t, std::string> names_of_tables() {
+    std::map<std::uint32_t, std::string> names;
+    auto tables = db().tables();
+    EXPECT_OK(tables);
+    for (const TableInfo& one : *tables) names.emplace(one.tree.value, one.name);
+    return names;
+  }
+  // What a backup and the log behind it come to, up to `to`.
+  State gone_on(const State& backup, const BackupReport& report, Lsn to) {
+    const auto names = names_of_tables();
+    std::map<LogFollower::Key, LogFollower::Value> base;
+    for (const auto& [tree, name] : names)
+      if (const auto at = backup.find(name); at != backup.end())
+        for (const auto& [key, value] : at->second) base.emplace(LogFollower::Key{tree, key}, LogFollower::Value{value});
+    LogFollower follower(std::move(base), report.position);
+    follow(follower, report.follow_from, to);
+    return by_name(follower, names);
   }
 };
 
@@ -302,10 +305,9 @@ TEST_F(BackupTest, MadeBesideWritersIsWhatTheLogSaysUpToItsPosition) {
   auto last = begin({});
   EXPECT_OK(last.put(where, "end", ""));
   EXPECT_OK(last.commit());
-  std::map<std::uint32_t, std::string> names;
-  auto tables = db().tables();
-  ASSERT_OK(tables);
-  for (const TableInfo& one : *tables) names.emplace(one.tree.value, one.name);
+  const auto names = names_of_tables();
+  State live = state_of(db());
+  std::erase_if(live, [](const auto& one) { return one.second.empty(); });
   for (int i = 0; i < backups; ++i) {
     SCOPED_TRACE(fmt::format("backup {} up to {}", i, reports[static_cast<std::size_t>(i)].position.value));
     const State found = restored(i);
@@ -313,7 +315,52 @@ TEST_F(BackupTest, MadeBesideWritersIsWhatTheLogSaysUpToItsPosition) {
     for (const auto& [name, records] : found)
       if (records.empty()) expected[name];  // the log that is read tells of records, not of tables
     expect_equal(found, expected);
+    expect_equal(gone_on(found, reports[static_cast<std::size_t>(i)], db().durable_lsn()), live);
   }
+}
+
+TEST_F(BackupTest, WhoGoesOnFromItMissesNothing) {
+  const Table where = table();
+  put(where, "a", "0");
+  put(where, "b", "0");
+  auto early = begin(), aborted = begin(), prepared = begin();
+  ASSERT_OK(early.put(where, "a", "early"));
+  ASSERT_OK(aborted.put(where, "b", "never"));
+  ASSERT_OK(prepared.put(where, "c", "decided later"));
+  ASSERT_OK(prepared.prepare("g"));
+  put(where, "d", "in the backup");
+  const BackupReport made = backup();
+  EXPECT_LT(made.follow_from, made.position);
+  ASSERT_OK(early.put(where, "e", "late"));
+  ASSERT_OK(early.commit());
+  ASSERT_OK(aborted.abort());
+  ASSERT_OK(db().commit_prepared("g"));
+  put(where, "d", "changed");
+  const State found = restored();
+  EXPECT_FALSE(found.at("t").contains("c"));
+  expect_equal(gone_on(found, made, db().durable_lsn()), state_of(db()));
+  BackupReport position_alone = made;
+  position_alone.follow_from = made.position;
+  EXPECT_NE(gone_on(found, position_alone, db().durable_lsn()), state_of(db())) << "the test shows nothing";
+  auto checked = check_backup(file());
+  ASSERT_OK(checked);
+  EXPECT_EQ(checked->follow_from, made.follow_from);
+}
+
+TEST_F(BackupTest, NobodyGoesOnPastATransactionWhoseBeginIsNotKnown) {
+  {
+    auto tx = begin();
+    ASSERT_OK(tx.put(table(), "a", "prepared"));
+    ASSERT_OK(tx.prepare("g"));
+  }
+  reopen();
+  const BackupReport made = backup();
+  EXPECT_LT(made.follow_from, db().log_start());
+  EXPECT_CODE(db().read_log(made.follow_from, [](const LogEntry&) { return true; }), not_found);
+  ASSERT_OK(db().commit_prepared("g"));
+  const BackupReport later = backup(1);
+  EXPECT_EQ(later.follow_from, later.position);
+  expect_equal(gone_on(restored(1), later, later.position), {{"t", {{"a", "prepared"}}}});
 }
 
 // --- memory ---

@@ -1,4 +1,5 @@
 // The log as a consumer sees it, durability callbacks, and asynchronous commits.
+#include "behaviour/log_follower.hpp"
 #include "behaviour/support.hpp"
 
 #include <mutex>
@@ -8,45 +9,12 @@ namespace {
 
 class LogReader : public StoreTest {
  protected:
-  // Applies the log from `from` to a model; only what is committed counts.
-  struct Consumer {
-    std::map<TxnId, std::vector<std::pair<std::string, std::optional<std::string>>>> open;
-    std::map<std::string, std::string> state;
-    Timestamp last;
-    Lsn last_lsn;
-    bool ordered = true;
-
-    bool take(const LogEntry& entry, TreeId tree) {
-      ordered &= last_lsn < entry.lsn;
-      last_lsn = entry.lsn;
-      switch (entry.kind) {
-        case LogEntry::Kind::put:
-        case LogEntry::Kind::erase:
-          if (entry.tree == tree) {
-            open[entry.transaction].emplace_back(
-                entry.key, entry.kind == LogEntry::Kind::put ? std::optional(std::string(entry.value)) : std::nullopt);
-          }
-          break;
-        case LogEntry::Kind::commit:
-          ordered &= last < entry.commit_timestamp;
-          last = entry.commit_timestamp;
-          for (const auto& [key, value] : open[entry.transaction]) {
-            if (value)
-              state[key] = *value;
-            else
-              state.erase(key);
-          }
-          open.erase(entry.transaction);
-          break;
-        case LogEntry::Kind::abort: open.erase(entry.transaction); break;
-        case LogEntry::Kind::prepare: break;
-      }
-      return true;
-    }
-  };
   // To what is durable now.
-  Lsn follow(Consumer& consumer, Table where, Lsn from) {
-    auto end = db().read_log(from, [&](const LogEntry& entry) { return consumer.take(entry, where.tree()); });
+  Lsn follow(LogFollower& follower, Lsn from) {
+    auto end = db().read_log(from, [&](const LogEntry& entry) {
+      follower.take(entry);
+      return true;
+    });
     EXPECT_OK(end);
     return end.value_or(Lsn{});
   }
@@ -59,7 +27,7 @@ TEST_F(LogReader, AConsumerRebuildsTheTable) {
   const Table where = table();
   const Lsn start = db().durable_lsn();
   std::map<std::string, std::string> model;
-  Consumer consumer;
+  LogFollower follower;
   Lsn at = start;
   for (std::uint64_t round = 0; round < 300; ++round) {
     auto tx = begin();
@@ -80,16 +48,16 @@ TEST_F(LogReader, AConsumerRebuildsTheTable) {
       ASSERT_OK(tx.commit());
       model = mine;
     }
-    if (round % 40 == 0) at = follow(consumer, where, at);
+    if (round % 40 == 0) at = follow(follower, at);
   }
   flush();
-  at = follow(consumer, where, at);
-  EXPECT_TRUE(consumer.ordered);
-  EXPECT_EQ(consumer.state, model);
+  at = follow(follower, at);
+  EXPECT_TRUE(follower.ordered());
+  EXPECT_EQ(follower.records(where.tree()), model);
   EXPECT_EQ(Records(model.begin(), model.end()), scan(where));
-  Consumer fresh;                              // the same from the beginning in one go
-  EXPECT_GE(follow(fresh, where, start), at);  // housekeeping may have written more
-  EXPECT_EQ(fresh.state, model);
+  LogFollower fresh;                    // the same from the beginning in one go
+  EXPECT_GE(follow(fresh, start), at);  // housekeeping may have written more
+  EXPECT_EQ(fresh.records(where.tree()), model);
 }
 
 TEST_F(LogReader, PartialRollbacksAreInvisibleToAConsumer) {
@@ -105,9 +73,35 @@ TEST_F(LogReader, PartialRollbacksAreInvisibleToAConsumer) {
   ASSERT_OK(tx.rollback_to(*point));
   ASSERT_OK(tx.commit());
   flush();
-  Consumer consumer;
-  follow(consumer, where, start);
-  EXPECT_EQ(consumer.state, (std::map<std::string, std::string>{{"a", "1"}}));
+  LogFollower follower;
+  follow(follower, start);
+  EXPECT_EQ(follower.records(where.tree()), (std::map<std::string, std::string>{{"a", "1"}}));
+}
+
+// Who rolls its change of a key back has no word in it any more: somebody else may write it and commit earlier.
+TEST_F(LogReader, WhatWasRolledBackDoesNotHideWhatOthersCommitMeanwhile) {
+  const Table where = table();
+  const Lsn start = db().durable_lsn();
+  put(where, "a", "0");
+  put(where, "b", "0");
+  auto first = begin();
+  ASSERT_OK(first.put(where, "mine", "1"));
+  auto point = first.savepoint();
+  ASSERT_OK(point);
+  ASSERT_OK(first.put(where, "a", "lost"));
+  ASSERT_OK(first.put(where, "a", "lost, too"));
+  ASSERT_OK(first.erase(where, "b"));
+  ASSERT_OK(first.put(where, "new", "lost"));
+  ASSERT_OK(first.put(where, "mine", "lost"));
+  ASSERT_OK(first.rollback_to(*point));
+  for (const char* key : {"a", "b", "new"}) put(where, key, "other");
+  ASSERT_OK(first.commit());
+  flush();
+  LogFollower follower;
+  follow(follower, start);
+  const auto records = follower.records(where.tree());
+  EXPECT_EQ(records, (std::map<std::string, std::string>{{"a", "other"}, {"b", "other"}, {"mine", "1"}, {"new", "other"}}));
+  EXPECT_EQ(Records(records.begin(), records.end()), scan(where));
 }
 
 TEST_F(LogReader, LargeValuesAreMarkedOutOfLine) {

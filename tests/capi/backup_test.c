@@ -15,10 +15,12 @@ static void positions(plimsoll_db* db, plimsoll_table table) {
   put_now(db, table, "a", "1");
   plimsoll_txn* after = begin_with_position(db);
   CHECK(plimsoll_txn_position(after) > position);
+  CHECK(plimsoll_txn_follow_from(before) == position && plimsoll_txn_follow_from(after) == plimsoll_txn_position(after));
   expect_value(before, table, "a", NULL);
   expect_value(after, table, "a", "1");
   OK(plimsoll_commit(after, &error));
   CHECK(plimsoll_txn_position(after) == 0 && plimsoll_txn_position(NULL) == 0);
+  CHECK(plimsoll_txn_follow_from(after) == 0 && plimsoll_txn_follow_from(NULL) == 0);
   plimsoll_txn_close(after);
   plimsoll_txn_close(before);
   plimsoll_txn* plain = begin(db);

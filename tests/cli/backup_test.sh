@@ -19,7 +19,7 @@ grep -q '^backed up: 3 records of 2 tables, up to position [0-9]*$' out || fail 
 run 0 restore --check b1
 grep -q '^sound: 3 records of 2 tables, up to position [0-9]*$' out || fail "restore --check says $(cat out)"
 run 0 backup s b2 --json
-json '.records == 3 and .tables == 2 and .position > 0 and .timestamp > 0 and (keys | length) == 6'
+json '.records == 3 and .tables == 2 and .position > 0 and .follow_from == .position and .timestamp > 0 and (keys | length) == 7'
 json ".file_bytes == $(stat -c %s b2)"
 run 0 restore --check b2 --json
 json '.records == 3 and .tables == 2 and (keys | length) == 6'
