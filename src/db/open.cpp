@@ -113,6 +113,7 @@ Result<void> Store::take_environment() {
     time_ = options_.environment->time;
     seed_ = options_.environment->seed;
     redo_frames_ = options_.environment->redo_frames;
+    commits_kept_ = options_.environment->commits_kept;
     PLIMSOLL_CHECK(files_ != nullptr && time_ != nullptr);
   } else {
     time_ = &system_time();
@@ -351,7 +352,7 @@ Result<void> Store::start_incarnation() {
 
 Result<void> Store::open_transactions(std::uint64_t next_sequence, std::uint32_t slots) {
   contexts_.emplace(*slab_, budget_->pressure(), *time_);
-  PLIMSOLL_ASSIGN(registry_, registry::Registry::make(*provider_, metrics_, *clock_, *time_, slots, next_sequence));
+  PLIMSOLL_ASSIGN(registry_, registry::Registry::make(*provider_, metrics_, *clock_, *time_, slots, commits_kept_, next_sequence));
   trees_ = std::make_unique<btree::Trees>(*pool_, *space_, *log_, metrics_, *provider_);
   PLIMSOLL_ASSIGN(versions_, version::Store::open(*pool_, *version_file_, *provider_, *log_, metrics_, super_.incarnation));
   chains_ = std::make_unique<version::Chains>(*pool_, *versions_, *registry_, *log_);

@@ -127,7 +127,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   io::FileSystem* files_ = nullptr;
   TimeSource* time_ = nullptr;
   std::uint64_t seed_ = 0;
-  std::uint32_t redo_frames_ = 0;  // Environment::redo_frames
+  std::uint32_t redo_frames_ = 0, commits_kept_ = 0;  // of the environment
   std::unique_ptr<io::FileSystem::Lock> lock_;
   storage::Superblock super_;
   Mutex super_mutex_{LatchRank::writer};

@@ -11,12 +11,13 @@
 namespace plimsoll::registry {
 
 Result<std::unique_ptr<Registry>> Registry::make(memory::PageProvider& provider, Metrics& metrics, HybridClock& clock,
-                                                 TimeSource& time, std::uint32_t slots, std::uint64_t next_sequence) {
+                                                 TimeSource& time, std::uint32_t slots, std::size_t commits_kept,
+                                                 std::uint64_t next_sequence) {
   std::unique_ptr<Registry> registry(new Registry(metrics, clock, time));
   PLIMSOLL_ASSIGN(registry->memory_, provider.map(memory::Account::registry, slots * sizeof(Slot)));
   PLIMSOLL_ASSIGN(registry->in_flight_memory_, provider.map(memory::Account::registry, in_flight_max * sizeof(InFlight)));
-  PLIMSOLL_ASSIGN(registry->commit_table_,
-                  CommitTable::make(provider, std::max<std::size_t>(std::size_t{slots} * 4, commit_table_least)));
+  if (commits_kept == 0) commits_kept = std::max<std::size_t>(std::size_t{slots} * 4, commit_table_least);
+  PLIMSOLL_ASSIGN(registry->commit_table_, CommitTable::make(provider, commits_kept));
   PLIMSOLL_ASSIGN(registry->snapshots_, SnapshotSet::make(provider, std::size_t{slots} + 1));
   registry->count_ = slots;
   registry->first_sequence_ = std::max<std::uint64_t>(next_sequence, 1);

@@ -40,8 +40,10 @@ class TransactionName {
 
 class Registry {
  public:
+  // `commits_kept`: places in the commit table; 0: as many as suit the slots.
   static Result<std::unique_ptr<Registry>> make(memory::PageProvider& provider, Metrics& metrics, HybridClock& clock,
-                                                TimeSource& time, std::uint32_t slots, std::uint64_t next_sequence);
+                                                TimeSource& time, std::uint32_t slots, std::size_t commits_kept,
+                                                std::uint64_t next_sequence);
   ~Registry();
 
   // --- life of a slot ---

@@ -171,36 +171,6 @@ TEST_F(Misuse, CloseEndsOpenTransactionsAndTheirHandlesMayDieLater) {
   EXPECT_EQ(now(table(), "k"), "old");
 }
 
-// A slot may stay for a while after its transaction has committed, because records still carry its mark: to the handles it has
-// ended.
-TEST_F(Misuse, HandlesOfACommittedTransactionWhoseSlotIsStillThere) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "one thread, and more than a minute";
-#endif
-  options.background_threads = false;  // nothing clears the table of commits, until it is full
-  const Table where = table();
-  int stayed = 0;
-  for (int i = 0; i < 40'000 && stayed < 20; ++i) {
-    if (i % 1000 == 0) { ASSERT_OK(db().checkpoint()); }
-    auto tx = db().begin({.durability = Durability::relaxed});
-    ASSERT_OK(tx);
-    for (std::uint64_t n = 0; n < 65; ++n) ASSERT_OK(tx->put(where, key_of(n), "v"));  // more than are stamped at commit
-    auto value = tx->get(where, key_of(1));
-    auto cursor = tx->cursor(where);
-    ASSERT_TRUE(value && cursor);
-    ASSERT_OK(tx->commit());
-    stayed += !db().transactions().empty();
-    ASSERT_FALSE(tx->active());
-    ASSERT_EQ(tx->id(), TxnId{});
-    EXPECT_CODE(tx->put(where, "k", "v"), transaction_aborted);
-    EXPECT_CODE(cursor->next(), transaction_aborted);
-    ASSERT_EQ(cursor->key(), "");
-  }
-  EXPECT_GT(stayed, 10) << "the table of commits never filled up: the test shows nothing";
-  for (int i = 0; i < 10; ++i) db().run_background();
-  EXPECT_EQ(gauge("active_transactions"), 0u);
-}
-
 // As the end of a main() does it: everything that was in scope dies after the store was closed.
 TEST_F(Misuse, HandlesOfEndedTransactionsMayDieAfterTheStoreToo) {
   const Table where = table();

@@ -20,7 +20,7 @@ class Overtaken : public ::testing::Test {
     if (!can_interfere) GTEST_SKIP() << "only with PLIMSOLL_PERTURB";
   }
   std::unique_ptr<Registry> make() {
-    auto made = Registry::make(f.provider, metrics, clock, system_time(), 4, 1);
+    auto made = Registry::make(f.provider, metrics, clock, system_time(), 4, 0, 1);
     EXPECT_TRUE(made) << made.error().message();
     return std::move(*made);
   }
