@@ -76,8 +76,9 @@ Result<std::unique_ptr<Log>> Log::open(io::FileSystem& files, memory::PageProvid
 
 // Before a crash records may have reached the disk beyond `end` while one before them did not. They are valid at their positions:
 // were they left, then a new record that ends where one of them begins would call it back to life. A flush writes less than a
-// ring's length beyond what is durable, and everything durable lies below `end`; so that much is wiped, before anything is
-// appended.
+// ring's length beyond what is durable, and everything durable lies below `end`. But nobody knows how large the ring was that time:
+// all that is there is wiped, before anything is appended. A log that begins where it ends was closed in order; then only an
+// opening that did not come to its end can have left something, and that is no more than a checkpoint.
 Result<void> Log::load_tail(Lsn end) {
   PLIMSOLL_CHECK(end.value % 8 == 0);
   const std::uint64_t begin = block_begin(end.value);
@@ -90,7 +91,9 @@ Result<void> Log::load_tail(Lsn end) {
     std::memset(block.data() + used, 0, block.size() - used);
     PLIMSOLL_TRY(file.write_durable(offset, block));
   }
-  return segments_.wipe(block_end(end.value), block_end(end.value) + ring_.bytes() + io::block_bytes);
+  const bool in_order = start() == end;
+  return segments_.wipe(block_end(end.value),
+                        in_order ? block_end(end.value) + ring_.bytes() + io::block_bytes : segments_.ready_end());
 }
 
 // The used part of the block at `end` is in the staging buffer.

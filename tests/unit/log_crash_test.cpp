@@ -144,8 +144,9 @@ TEST(TornTailTest, TheLogEndsBeforeTheFirstDamagedByte) {
 
 // A flush of several blocks lost its first one in a crash: valid records lie behind the new end, at their own positions. New
 // records that end exactly where one of them begins must not call it back to life.
-TEST(StaleTailTest, RecordsBehindALostBlockStayDead) {
+void expect_stale_records_stay_dead(std::size_t ring_then, std::size_t ring_now) {
   Base base;
+  base.options.ring_bytes = ring_then;
   SimulatedFileSystem files;
   std::vector<Log::Span> lost;
   Lsn end{};
@@ -154,7 +155,8 @@ TEST(StaleTailTest, RecordsBehindALostBlockStayDead) {
     append(*log, "kept");
     ASSERT_TRUE(log->flush_to(log->end()));
     end = log->end();
-    for (int i = 0; i < 400; ++i) lost.push_back(append(*log, std::string(40, 'l')));
+    for (int i = 0; i < 400 || log->end().value < end.value + ring_then * 3 / 4; ++i)
+      lost.push_back(append(*log, std::string(40, 'l')));
     ASSERT_TRUE(log->flush_to(log->end()));
   }
   const std::string path = segment_path("log", base.begin().value / base.options.segment_bytes);
@@ -165,11 +167,14 @@ TEST(StaleTailTest, RecordsBehindALostBlockStayDead) {
   ASSERT_EQ(scan_all(base, files, base.begin(), &stopped).size(), 1u);
   ASSERT_EQ(stopped.end, end);
   // The rest of the last block is written as zeroes: the danger is an end on a block boundary.
-  const auto at = std::ranges::find_if(lost, [](const Log::Span& span) { return span.begin.value % io::block_bytes == 0; });
+  const std::uint64_t beyond = ring_now < ring_then ? end.value + ring_now + 2 * io::block_bytes : 0;
+  const auto at = std::ranges::find_if(
+      lost, [&](const Log::Span& span) { return span.begin.value % io::block_bytes == 0 && span.begin.value > beyond; });
   ASSERT_NE(at, lost.end());
   const Log::Span first_stale = *at;
   ASSERT_GT(scan_all(base, files, first_stale.begin).size(), 50u) << "the danger is real";
 
+  base.options.ring_bytes = ring_now;
   const auto log = base.open(files, base.begin(), end);
   ASSERT_NE(log, nullptr);
   while (log->end() < first_stale.begin) append(*log, std::string(40, 'n'));
@@ -179,8 +184,11 @@ TEST(StaleTailTest, RecordsBehindALostBlockStayDead) {
   const auto found = scan_all(base, files, base.begin(), &now);
   EXPECT_EQ(now.end, log->end());
   EXPECT_EQ(now.why, Validity::zero);
-  for (const Stored& record : found) EXPECT_NE(record.payload.front(), 'l');
+  EXPECT_EQ(std::ranges::count_if(found, [](const Stored& record) { return record.payload.front() == 'l'; }), 0);
 }
+
+TEST(StaleTailTest, RecordsBehindALostBlockStayDead) { expect_stale_records_stay_dead(32u << 10, 32u << 10); }
+TEST(StaleTailTest, AlsoIfTheRingWasLargerAtThatTime) { expect_stale_records_stay_dead(256u << 10, 32u << 10); }
 
 TEST(OpenTest, ACleanLogGoesOnWhereItEnded) {
   Base base;
