@@ -16,15 +16,18 @@ namespace {
 constexpr int optimistic_tries_max = 16;  // then the reader takes the leaf's latch
 }
 
+bool TransactionImpl::make_room(Found& found, std::size_t bytes) {
+  if (found.data != nullptr && found.bytes == bytes) return true;
+  drop(found);
+  found.data = found.into->allocate(std::max<std::size_t>(bytes, 1));
+  if (found.data != nullptr) found.bytes = bytes;
+  return found.data != nullptr;
+}
+
 // Copies value bytes that may change meanwhile; the caller validates afterwards.
 TransactionImpl::Attempt TransactionImpl::copy_out(Bytes from, Want want, Found& found) {
   if (want == Want::value) {
-    if (found.data != nullptr && found.bytes != from.size()) drop(found);
-    if (found.data == nullptr) {
-      found.data = found.into->allocate(std::max<std::size_t>(from.size(), 1));
-      if (found.data == nullptr) return Attempt::no_memory;
-      found.bytes = from.size();
-    }
+    if (!make_room(found, from.size())) return Attempt::no_memory;
     page_read(found.data, from.data(), from.size());
   }
   found.present = true;  // last: what an earlier attempt left may have been dropped
@@ -89,12 +92,19 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
 }
 
 // The fallback when a leaf changes all the time: nobody changes it while it is latched. Version pages are made resident beforehand.
+// Memory is taken without a latch, too: when it is short, the collector looks for some, in these very pages.
 Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes key, Want want, memory::Context& into) {
   constexpr int loads_max = 100'000;
+  const Found nothing{.into = &into};
+  Found found = nothing;
   for (int loads = 0; loads < loads_max; ++loads) {
-    Found found{.into = &into};
-    PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf, engine_.trees.latch(tree, key));
-    if (!leaf.found()) return found;
+    auto latched = engine_.trees.latch(tree, key);
+    if (!latched) {
+      drop(found);
+      return std::unexpected(latched.error());
+    }
+    btree::LatchedLeaf leaf = std::move(*latched);
+    if (!leaf.found()) return nothing;
     const btree::RecordView record = leaf.record();
     std::uint64_t address = record.previous(), missing = 0;
     Bytes value{record.value, record.value_bytes};
@@ -121,8 +131,14 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
       PLIMSOLL_TRY(engine_.pool.read(version::page_of(missing)));
       continue;
     }
-    if (!seen || (flags & btree::flag_deleted) != 0) return found;
-    if (copy_out(value, want, found) == Attempt::no_memory) return no_memory();
+    if (!seen || (flags & btree::flag_deleted) != 0) return nothing;
+    if (const std::size_t bytes = value.size(); want == Want::value && (found.data == nullptr || found.bytes != bytes)) {
+      page.unlatch();
+      leaf.unlatch();
+      if (!make_room(found, bytes)) return no_memory();
+      continue;
+    }
+    copy_out(value, want, found);
     found.large = (flags & btree::flag_large) != 0;
     return found;
   }

@@ -135,6 +135,7 @@ class TransactionImpl {
   Result<Attempt> read_position(const btree::LeafPosition& position, Want want, Found& found);
   static Attempt copy_out(Bytes from, Want want, Found& found);
   static void drop(Found& found);
+  static bool make_room(Found& found, std::size_t bytes);
   Result<void> read_whole(Found& found);  // large_value.cpp: replaces the descriptor by the value
   std::unexpected<Error> no_memory() const;
   Result<std::optional<Value>> to_value(Found found);
