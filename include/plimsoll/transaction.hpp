@@ -179,7 +179,7 @@ class Transaction {
   Result<void> commit_async(void (*done)(void* context, Result<void> outcome), void* context);
   Result<void> abort();
   // First phase of a distributed commit: afterwards only Database::commit_prepared / abort_prepared end it, also after a crash.
-  // `global_id` is 1..64 bytes, unique among the prepared.
+  // `global_id` is 1..64 bytes, unique among the prepared. too_many_transactions: those of 60 earlier openings are undecided.
   Result<void> prepare(Bytes global_id);
 
   // Memory in the transaction's context, for what belongs to it: counts towards memory_bytes_max, goes when the transaction ends,

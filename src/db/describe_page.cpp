@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
 
 #include "base/fail.hpp"
 #include "btree/node.hpp"
@@ -36,13 +35,7 @@ std::string_view text_of(storage::PageState state) {
 // The number that the file's pages have in their keys; none: it is no file of pages.
 std::optional<std::uint16_t> number_of(std::string_view file) {
   if (file == storage::data_name) return storage::data_file;
-  constexpr std::string_view prefix = "versions.";
-  if (!file.starts_with(prefix)) return std::nullopt;
-  std::uint16_t number = 0;
-  const std::string_view digits = file.substr(prefix.size());
-  const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (end.ec != std::errc() || file != storage::version_file_name(number)) return std::nullopt;
-  return number;
+  return storage::incarnation_of_version_file(file);
 }
 
 std::optional<std::string> owned(std::optional<Bytes> bytes) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "base/check.hpp"
 #include "base/duration.hpp"
@@ -292,7 +293,7 @@ Result<void> Store::recover() {
   PLIMSOLL_ASSIGN(const recovery::Analysis analysis,
                   recovery::analyse(*files_, *provider_, log_options(), Lsn{super_.checkpoint_lsn}));
   clock_->raise(Timestamp{analysis.clock_ceiling});
-  PLIMSOLL_TRY(open_old_versions());
+  PLIMSOLL_TRY(open_old_versions(analysis));
   PLIMSOLL_ASSIGN(report_.torn_pages, storage::repair(*doublewrite_, *provider_, super_.page_bytes, super_.salt,
                                                       [&](std::uint16_t id) { return file_of_pages(id); }));
   metrics_.add(Counter::torn_pages_repaired, report_.torn_pages);
@@ -325,22 +326,23 @@ io::File* Store::file_of_pages(std::uint16_t id) {
   return nullptr;
 }
 
-Result<void> Store::open_old_versions() {
-  PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
-  for (const std::string& name : names) {
-    for (std::uint32_t back = 0; back < 64; ++back) {  // incarnations since the last one that was cleaned up
-      const auto incarnation = static_cast<std::uint16_t>(super_.incarnation - back);
-      if (incarnation == 0 || name != storage::version_file_name(incarnation)) continue;
-      PLIMSOLL_ASSIGN(auto handle, files_->open(file(name), io::OpenMode::read_write, true));
-      old_version_files_.emplace_back(incarnation, std::move(handle));
-    }
+// Those in which an unfinished transaction has entries; all entries of one lie in the file of the life in which it wrote. The
+// entries of others are not redone, and nobody reads them.
+Result<void> Store::open_old_versions(const recovery::Analysis& analysis) {
+  for (const recovery::Recovered& found : analysis.slots) {
+    const std::uint16_t incarnation = version::incarnation_of(found.last_entry);
+    if (!found.id || found.last_entry == 0 || file_of_pages(incarnation) != nullptr) continue;
+    PLIMSOLL_ASSIGN(auto handle, files_->open(file(storage::version_file_name(incarnation)), io::OpenMode::read_write, true));
+    old_version_files_.emplace_back(incarnation, std::move(handle));
   }
   return {};
 }
 
 // The number is durable before an address can carry it.
 Result<void> Store::start_incarnation() {
-  super_.incarnation = static_cast<std::uint16_t>(super_.incarnation == 0xFFFF ? 1 : super_.incarnation + 1);
+  do {
+    super_.incarnation = static_cast<std::uint16_t>(super_.incarnation == 0xFFFF ? 1 : super_.incarnation + 1);
+  } while (file_of_pages(super_.incarnation) != nullptr);
   const std::string name = file(storage::version_file_name(super_.incarnation));
   PLIMSOLL_ASSIGN(const bool exists, files_->exists(name));
   if (exists) PLIMSOLL_TRY(files_->remove(name));
@@ -412,15 +414,23 @@ Result<void> Store::revert(txn::TransactionImpl& loser) {
   }
 }
 
-// Nobody follows an address into an older incarnation once its unfinished transactions are ended and that is durable.
+// Nobody follows an address into an older incarnation once its unfinished transactions are ended and that is durable. Those that
+// are prepared keep theirs, until the next opening.
 Result<void> Store::remove_old_versions() {
-  if (report_.prepared != 0) return {};
-  for (auto& [incarnation, handle] : old_version_files_) pool_->detach(incarnation);
-  old_version_files_.clear();
+  std::set<std::uint16_t> kept;
+  for (std::uint32_t i = 0; i < registry_->slots_high(); ++i)
+    if (const std::uint64_t entry = transactions_->transaction(i).last_entry(); entry != 0)
+      kept.insert(version::incarnation_of(entry));
+  std::erase_if(old_version_files_, [&](const auto& one) {
+    if (kept.contains(one.first)) return false;
+    pool_->detach(one.first);
+    return true;
+  });
   PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
-  for (const std::string& name : names)
-    if (name.starts_with("versions.") && name != storage::version_file_name(super_.incarnation))
-      PLIMSOLL_TRY(files_->remove(file(name)));
+  for (const std::string& name : names) {
+    const auto incarnation = storage::incarnation_of_version_file(name);
+    if (incarnation && *incarnation != super_.incarnation && !kept.contains(*incarnation)) PLIMSOLL_TRY(files_->remove(file(name)));
+  }
   return {};
 }
 

@@ -94,7 +94,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> open_transactions(std::uint64_t next_sequence, std::uint32_t slots);
   Result<void> adopt_unfinished(const recovery::Analysis& analysis);
   Result<void> revert(txn::TransactionImpl& loser);
-  Result<void> open_old_versions();
+  Result<void> open_old_versions(const recovery::Analysis& analysis);
   io::File* file_of_pages(std::uint16_t id);
   Result<void> start_incarnation();
   Result<void> remove_old_versions();

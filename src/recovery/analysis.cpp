@@ -139,9 +139,9 @@ Result<bool> Analyser::look(const log::Record& record) {
 
 }  // namespace
 
-bool Analysis::unfinished(TxnId id) const {
+bool Analysis::has_entries(TxnId id) const {
   const std::size_t index = slot_of(id);
-  return index < slots.size() && slots[index].id == id;
+  return index < slots.size() && slots[index].id == id && slots[index].last_entry != 0;
 }
 
 bool Analysis::is_freed(std::uint64_t page_key, Lsn record_end) const {

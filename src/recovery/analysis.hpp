@@ -33,7 +33,7 @@ struct Analysis {
   memory::Charge charge;
   DistinctEstimate pages_named;  // by the records to be redone
 
-  bool unfinished(TxnId id) const;
+  bool has_entries(TxnId id) const;  // unfinished, and not all of it has been reverted
   bool is_freed(std::uint64_t page_key, Lsn record_end) const;
 };
 

@@ -53,9 +53,12 @@ Result<Lsn> Checkpointer::append_record(Lsn captured, Lsn redo_start) {
     const txn::TransactionImpl& transaction = transactions_.transaction(i);
     log::CheckpointTransaction one;
     one.transaction = TxnId{slot.id.load(std::memory_order_seq_cst)};
-    const TransactionState state = slot.state.load(std::memory_order_seq_cst);
+    TransactionState state = slot.state.load(std::memory_order_seq_cst);
     one.last_entry = transaction.last_entry();
-    if (state == TransactionState::prepared || state == TransactionState::aborted) one.global_id = transaction.global_id();
+    if (state == TransactionState::prepared || state == TransactionState::pending || state == TransactionState::aborted)
+      one.global_id = transaction.global_id();
+    // One that is about to commit is still prepared, unless its record follows.
+    if (state == TransactionState::pending && !one.global_id.empty()) state = TransactionState::prepared;
     one.state = static_cast<std::uint8_t>(state);
     if (!one.transaction || !unfinished(state) || (one.last_entry == 0 && state != TransactionState::prepared) ||
         slot.id.load(std::memory_order_seq_cst) != one.transaction.value)

@@ -15,6 +15,8 @@ namespace plimsoll::recovery {
 
 namespace {
 
+using IfBad = storage::Pool::IfBad;
+
 // Which pages a pass over the log is concerned with. Records are redone page by page, so that one pass may do some pages and the
 // next one others: pages that do not fit into the pool together would be read and written again and again by a single pass.
 struct Part {
@@ -33,7 +35,7 @@ class Redo {
 
  private:
   // The page if it belongs to this pass and the record's change is missing on it, else an empty guard.
-  Result<storage::ExclusivePage> behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole);
+  Result<storage::ExclusivePage> behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, IfBad if_bad);
   Result<void> leaf(const log::Record& record, const log::Update& update);
   Result<void> version(const log::Record& record, const log::Update& update);
   Result<void> extents(const log::Record& record, Bytes descriptor, bool set);
@@ -51,15 +53,17 @@ std::unexpected<Error> does_not_fit(const log::Record& record, storage::PageKey 
               page_of(key), file_of(key));
 }
 
-// `whole`: the change makes the page anew or can begin with an empty one, so it need not be readable.
-Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn, bool whole) {
+// A change that makes the page anew needs none that can be read (zero). A map or a version page can begin as an empty one: the map
+// only if it was never written, since the log does not know the bits that a damaged one had.
+Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Record& record, std::uint64_t before_lsn,
+                                            IfBad if_bad) {
   if (!part_.has(key) || analysis_.is_freed(key.value, record.end)) return storage::ExclusivePage();
-  PLIMSOLL_ASSIGN(storage::ExclusivePage page, target_.pool.latch_for_redo(key, whole));
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, target_.pool.latch_for_redo(key, if_bad));
   if (page.lsn() >= record.end) {
     page.will_change(record.begin);  // its write may have been lost by a sync that failed: the checkpoint after recovery repeats it
     return storage::ExclusivePage();
   }
-  if (!whole && page.lsn().value != before_lsn)
+  if (if_bad == IfBad::fail && page.lsn().value != before_lsn)
     return fail(ErrorCode::corruption, "page {} of file {} is stale: its LSN is {}, the log expects {}", page_of(key), file_of(key),
                 page.lsn().value, before_lsn);
   page.will_change(record.begin);
@@ -68,7 +72,7 @@ Result<storage::ExclusivePage> Redo::behind(storage::PageKey key, const log::Rec
 
 Result<void> Redo::leaf(const log::Record& record, const log::Update& update) {
   const storage::PageKey key = storage::data_page(update.leaf);
-  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, update.leaf_before_lsn, false));
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, update.leaf_before_lsn, IfBad::fail));
   if (!page) return {};
   if (storage::kind_of(page.bytes()) != storage::PageKind::node) return does_not_fit(record, key);
   if ((update.after_flags & version::flag_absent) != 0) {
@@ -82,8 +86,8 @@ Result<void> Redo::leaf(const log::Record& record, const log::Update& update) {
 }
 
 Result<void> Redo::version(const log::Record& record, const log::Update& update) {
-  if (update.version == 0 || !analysis_.unfinished(update.transaction)) return {};
-  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(version::page_of(update.version), record, 0, true));
+  if (update.version == 0 || !analysis_.has_entries(update.transaction)) return {};
+  PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(version::page_of(update.version), record, 0, IfBad::zero));
   if (!page) return {};
   page_store<std::uint8_t>(page.bytes() + storage::at::kind, static_cast<std::uint8_t>(storage::PageKind::version));
   version::Entry entry;
@@ -132,7 +136,7 @@ Result<void> Redo::extents(const log::Record& record, Bytes descriptor, bool set
     for (std::uint32_t j = 0; j < i; ++j)
       done |= value.extent[j].first / target_.pages_per_map == value.extent[i].first / target_.pages_per_map;
     if (done) continue;
-    PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, 0, true));
+    PLIMSOLL_ASSIGN(storage::ExclusivePage page, behind(key, record, 0, IfBad::zero_if_never_written));
     if (!page) continue;
     if (page.lsn().value == 0) storage::format_map(page.bytes(), key);
     for (std::uint32_t j = i; j < value.count; ++j) {
@@ -160,8 +164,10 @@ Result<void> Redo::actions(const log::Record& record) {
     const storage::PageKey key{action.page_key};
     if (at != key) {
       leave();
-      const bool whole = of_space || action.action == log::Action::image;
-      PLIMSOLL_ASSIGN(page, behind(key, record, of_space ? 0 : action.before_lsn, whole));
+      const IfBad if_bad = of_space                              ? IfBad::zero_if_never_written
+                           : action.action == log::Action::image ? IfBad::zero
+                                                                 : IfBad::fail;
+      PLIMSOLL_ASSIGN(page, behind(key, record, of_space ? 0 : action.before_lsn, if_bad));
       at = key;
     }
     if (!page) continue;

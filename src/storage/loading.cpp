@@ -56,9 +56,7 @@ Result<ExclusivePage> Pool::latch(PageKey key) { return latch_loading(key, IfBad
 
 Result<ExclusivePage> Pool::latch_or_zero(PageKey key) { return latch_loading(key, IfBad::zero_if_never_written); }
 
-Result<ExclusivePage> Pool::latch_for_redo(PageKey key, bool zero_if_bad) {
-  return latch_loading(key, zero_if_bad ? IfBad::zero : IfBad::fail);
-}
+Result<ExclusivePage> Pool::latch_for_redo(PageKey key, IfBad if_bad) { return latch_loading(key, if_bad); }
 
 Result<ExclusivePage> Pool::latch_loading(PageKey key, IfBad if_bad) {
   for (;;) {

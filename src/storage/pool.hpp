@@ -217,8 +217,9 @@ class Pool final : public memory::Reclaimer {
   // A new page: zeroed but for word and key, latched, resident. Never fails. No live page may have the key; what a late reader of a
   // freed page has loaded meanwhile is dropped.
   ExclusivePage create(FreeFrame frame, PageKey key);
-  // Recovery: the page as it is on disk, or (`zero_if_bad`) a zeroed one with LSN 0 if it was never written, cut off or damaged.
-  Result<ExclusivePage> latch_for_redo(PageKey key, bool zero_if_bad);
+  // Recovery: the page as it is on disk, or, where the change can begin with one, a zeroed page with LSN 0.
+  enum class IfBad : std::uint8_t { fail, zero_if_never_written, zero };
+  Result<ExclusivePage> latch_for_redo(PageKey key, IfBad if_bad);
   // The page, or a zeroed one with LSN 0 if its place in the file was never written; a damaged one is an error. No latch may be
   // held.
   Result<ExclusivePage> latch_or_zero(PageKey key);
@@ -264,7 +265,6 @@ class Pool final : public memory::Reclaimer {
  private:
   friend class ExclusivePage;
   friend class FreeFrame;
-  enum class IfBad : std::uint8_t { fail, zero_if_never_written, zero };
   struct Latched {  // a word as it was before it was latched, 0: not latched
     std::uint64_t word = 0;
     explicit operator bool() const { return word != 0; }

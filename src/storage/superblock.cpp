@@ -4,8 +4,8 @@
 
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstring>
-#include <optional>
 #include <span>
 
 #include "base/check.hpp"
@@ -126,7 +126,17 @@ Result<void> load_image(io::File& file, const std::string& path, Image& image) {
 
 }  // namespace
 
-std::string version_file_name(std::uint16_t incarnation) { return fmt::format("versions.{:04}", incarnation); }
+constexpr std::string_view version_prefix = "versions.";
+std::string version_file_name(std::uint16_t incarnation) { return fmt::format("{}{:04}", version_prefix, incarnation); }
+
+std::optional<std::uint16_t> incarnation_of_version_file(std::string_view name) {
+  if (!name.starts_with(version_prefix)) return std::nullopt;
+  std::uint16_t number = 0;
+  const std::string_view digits = name.substr(version_prefix.size());
+  const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  if (end.ec != std::errc() || name != version_file_name(number)) return std::nullopt;
+  return number;
+}
 
 Result<Superblock> read_superblock(io::FileSystem& files, std::string_view store) {
   const std::string path = path_of(store);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,7 @@ struct Superblock {
 inline constexpr std::string_view superblock_name = "superblock", data_name = "data", doublewrite_name = "doublewrite",
                                   lock_name = "lock", log_directory_name = "log", control_name = "control";
 std::string version_file_name(std::uint16_t incarnation);  // "versions.0001"
+std::optional<std::uint16_t> incarnation_of_version_file(std::string_view name);
 
 // corruption: both blocks are damaged or the file is foreign; version_mismatch: names both versions; not_found: no superblock.
 Result<Superblock> read_superblock(io::FileSystem& files, std::string_view store);

@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
+#include "base/perturb.hpp"
 #include "txn/async_commits.hpp"
 #include "txn/transaction.hpp"
 
@@ -56,6 +57,7 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
   }
   log::Log::Span span;
   mine.state.store(TransactionState::pending, std::memory_order_seq_cst);  // rule 5: before the draw
+  perturb(Window::changing);
   {
     MutexLock lock(engine_.registry.commit_mutex());
     timestamp = engine_.clock.local();

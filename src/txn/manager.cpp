@@ -4,10 +4,12 @@
 #include <array>
 #include <cstring>
 #include <new>
+#include <set>
 
 #include "base/check.hpp"
 #include "base/duration.hpp"
 #include "base/fail.hpp"
+#include "storage/file_table.hpp"
 
 namespace plimsoll::txn {
 
@@ -19,6 +21,9 @@ std::uint32_t number_of(Bytes key) {
   std::memcpy(&number, key.data(), sizeof number);
   return __builtin_bswap32(number);
 }
+
+// Each opening that left prepared transactions has a version file; the next one has its own, and so does the one before it.
+constexpr std::size_t lives_prepared_max = storage::FileTable::files_max - 4;
 }  // namespace
 
 using registry::Status;
@@ -142,13 +147,20 @@ bool TransactionManager::abort_all() {
 Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes global_id) {
   {
     MutexLock lock(prepare_mutex_);
+    std::set<std::uint16_t> lives;  // in which prepared transactions have written
     for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
       const TransactionState state = engine_.registry.slot(i).state.load();
       if (engine_.registry.slot(i).id.load() == 0 || (state != TransactionState::preparing && state != TransactionState::prepared))
         continue;
       if (global_id_of(i) == global_id)
         return fail(ErrorCode::already_exists, "the global id \"{}\" is of another prepared transaction", global_id);
+      if (const std::uint64_t entry = this->transaction(i).last_entry(); entry != 0 && !engine_.versions.ours(entry))
+        lives.insert(version::incarnation_of(entry));
     }
+    if (lives.size() >= lives_prepared_max)
+      return fail(ErrorCode::too_many_transactions,
+                  "transactions prepared in {} earlier openings of the store are undecided: decide some of them first",
+                  lives.size());
     PLIMSOLL_TRY(transaction.take_global_id(global_id));
   }
   return transaction.prepare();

@@ -144,6 +144,54 @@ TEST_F(Prepare, PreparedTransactionsSurviveCloseAndReopen) {
   EXPECT_EQ(now(table(), key_of(1000)), std::nullopt);
 }
 
+TEST_F(Prepare, MayBeLeftUndecidedOverAnyNumberOfOpenings) {
+  {
+    const auto tx = prepared(table(), "k", "new", "gid");
+    put(table(), "other", "old");
+  }
+  const auto version_files = [&] {
+    int count = 0;
+    for (const auto& one : std::filesystem::directory_iterator(path()))
+      count += one.path().filename().string().starts_with("versions.");
+    return count;
+  };
+  const int openings = static_cast<int>(scaled(80, 5));
+  for (int i = 0; i < openings; ++i) {
+    reopen();
+    ASSERT_EQ(db().prepared().size(), 1u) << i;
+    EXPECT_EQ(version_files(), 2);
+    put(table(), "other", std::to_string(i));
+  }
+  EXPECT_EQ(now(table(), "k"), std::nullopt);
+  ASSERT_OK(db().abort_prepared("gid"));
+  EXPECT_EQ(now(table(), "k"), std::nullopt);
+  reopen();
+  EXPECT_EQ(version_files(), 1);
+  EXPECT_EQ(now(table(), "other"), std::to_string(openings - 1));
+}
+
+// Each opening that leaves one keeps a version file.
+TEST_F(Prepare, ThoseOfSixtyOpeningsAreTheMost) {
+  constexpr int most = 60;
+  for (int i = 0; i < most; ++i) {
+    { const auto tx = prepared(table(), key_of(static_cast<std::uint64_t>(i)), "v", std::to_string(i)); }
+    reopen();
+  }
+  {
+    auto tx = begin();
+    ASSERT_OK(tx.put(table(), "k", "v"));
+    EXPECT_CODE(tx.prepare("one more"), too_many_transactions);
+    ASSERT_OK(tx.commit());  // nothing has happened to it
+  }
+  ASSERT_OK(db().commit_prepared("7"));
+  reopen();
+  { const auto tx = prepared(table(), "l", "v", "one more"); }
+  reopen();
+  EXPECT_EQ(db().prepared().size(), static_cast<std::size_t>(most));
+  for (const TransactionInfo& one : db().prepared()) EXPECT_OK(db().commit_prepared(one.global_id));
+  EXPECT_EQ(scan(table()).size(), std::size_t{most} + 2);
+}
+
 TEST_F(Prepare, GlobalIdsAreChecked) {
   const Table where = table();
   auto tx = begin();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "crash/crash_run.hpp"
+#include "unit/interference.hpp"
 
 namespace plimsoll::test {
 namespace {
@@ -177,6 +178,78 @@ TEST(CrashMomentsTest, AfterATableOfThreeLevelsWasDropped) {
     fill(*db, "kept", rows);
     EXPECT_EQ(problems(*db), "");
   }
+}
+
+// The log says which bits of a map have changed since the checkpoint, not what the others are.
+TEST(CrashMomentsTest, ADamagedMapIsNotTakenForAnEmptyOne) {
+  constexpr std::size_t ring_bytes = 1_MiB;  // with a log so long that only the checkpoints below write maps
+  SteppingTime time;
+  SimulatedFileSystem disk;
+  Environment environment{&disk, &time, 3};
+  Legal legal;
+  {
+    auto db = Database::open(store_path, tiny_store(environment, ring_bytes));
+    ASSERT_TRUE(db) << db.error().message();
+    put_many(*db, legal, "t", 100, 900);
+    ASSERT_TRUE(db->checkpoint());
+    put_many(*db, legal, "t", 100, 900);
+    ASSERT_TRUE(db->checkpoint());  // the doublewrite area holds leaves, no map
+    put_many(*db, legal, "t", 140, 900);
+    disk.power_fails_at(1);
+  }
+  Random random(1);
+  const auto survivor = disk.crash_copy(random);
+  Environment after{survivor.get(), &time, 3};
+  const auto flip = [&] {
+    auto file = survivor->open(std::string(store_path) + "/data", io::OpenMode::read_write, false);
+    ASSERT_TRUE(file);
+    char byte = 0;
+    ASSERT_TRUE((*file)->read(2000, std::span(&byte, 1)));
+    byte = static_cast<char>(~byte);
+    ASSERT_TRUE((*file)->write(2000, std::string_view(&byte, 1)));
+  };
+  flip();  // of page 0, the first map
+  {
+    auto db = Database::open(store_path, tiny_store(after, ring_bytes));
+    ASSERT_FALSE(db) << "and the pages in use would be given away again";
+    EXPECT_EQ(db.error().code(), ErrorCode::corruption);
+    EXPECT_NE(db.error().message().find("page 0"), std::string::npos) << db.error().message();
+  }
+  flip();
+  auto db = Database::open(store_path, tiny_store(after, ring_bytes));
+  ASSERT_TRUE(db) << db.error().message();
+  EXPECT_EQ(problems(*db), "");
+}
+
+TEST(CrashMomentsTest, WhileAPreparedTransactionIsBeingCommittedItIsStillPrepared) {
+  if (!can_interfere) GTEST_SKIP() << "only with PLIMSOLL_PERTURB";
+  SteppingTime time;
+  SimulatedFileSystem disk;
+  Environment environment{&disk, &time, 3};
+  auto db = Database::open(store_path, tiny_store(environment));
+  ASSERT_TRUE(db) << db.error().message();
+  auto table = db->open_table("t", {.create_if_missing = true});
+  auto tx = db->begin({});
+  ASSERT_TRUE(table && tx && tx->put(*table, "k", "v"));
+  ASSERT_TRUE(tx->prepare("gid"));
+  ASSERT_TRUE(db->checkpoint());  // its records lie below the next one
+  std::unique_ptr<SimulatedFileSystem> survivor;
+  {
+    const Interference checkpoint(Window::changing, 0, [&] {
+      EXPECT_TRUE(db->checkpoint());
+      Random random(1);
+      survivor = disk.crash_copy(random);
+      return true;
+    });
+    ASSERT_TRUE(db->commit_prepared("gid"));
+    ASSERT_TRUE(checkpoint.happened());
+  }
+  Environment after{survivor.get(), &time, 3};
+  auto again = Database::open(store_path, tiny_store(after));
+  ASSERT_TRUE(again) << again.error().message();
+  ASSERT_EQ(again->prepared().size(), 1u);
+  ASSERT_TRUE(again->commit_prepared("gid"));
+  EXPECT_EQ(problems(*again), "");
 }
 
 TEST(CrashMomentsTest, WhileLargeValuesAreWrittenAndReplaced) {

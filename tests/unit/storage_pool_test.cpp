@@ -186,10 +186,11 @@ TEST(Pool, RecoveryMayHaveBadPagesAsZeroes) {
   f.write_and_drop(1);
   const PageImage foreign{};
   ASSERT_TRUE(f.data.write(4096, std::span(foreign).first(4096)));
-  EXPECT_FALSE(f.pool->latch_for_redo(data_page(0), false));
+  EXPECT_FALSE(f.pool->latch_for_redo(data_page(0), Pool::IfBad::fail));
+  EXPECT_FALSE(f.pool->latch_for_redo(data_page(0), Pool::IfBad::zero_if_never_written));
   EXPECT_FALSE(f.pool->latch_or_zero(data_page(0)));
   {
-    const auto page = f.pool->latch_for_redo(data_page(0), true);
+    const auto page = f.pool->latch_for_redo(data_page(0), Pool::IfBad::zero);
     ASSERT_TRUE(page);
     EXPECT_EQ(page->key(), data_page(0));
     EXPECT_EQ(page->lsn(), Lsn{});
