@@ -55,9 +55,10 @@ bool alive(const TransactionImpl* owner, std::uint64_t id) {
   return owner->slot().state.load(std::memory_order_relaxed) != TransactionState::committed;  // a slot may stay for its marks' sake
 }
 
-// A value, cursor or stream dies. True: it gives back what it held; false: its transaction has ended before, and took its memory.
+// A value, cursor or stream dies. True: it gives back what it held; false: its transaction has ended before, and took its memory,
+// or it is prepared, and another thread may be ending it.
 bool let_go(TransactionImpl* owner, std::uint64_t id) {
-  const bool holds = alive(owner, id);
+  const bool holds = !owner->handed_over() && alive(owner, id);  // in this order: the slot may be taken again meanwhile
   if (holds) {
     owner->handle_gone();
   } else {

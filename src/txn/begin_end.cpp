@@ -20,6 +20,7 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   written_bytes_max_ = options.written_bytes_max;
   lock_wait_ns_ = options.lock_deadline ? saturated_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
   view_ = {&engine_.registry, 0, 0, false};
+  handed_over_.store(false, std::memory_order_relaxed);
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
   slot().read_only.store(read_only_, std::memory_order_seq_cst);
   PLIMSOLL_TRY(take_snapshot(options));
@@ -56,12 +57,17 @@ void TransactionImpl::statement_snapshot() {
   read_position_ = engine_.log.end();
 }
 
+// The engine's from here on: whoever lets one go only counts it.
+void TransactionImpl::disown_handles() {
+  if (const std::uint64_t handles = std::exchange(handles_, 0); handles != 0) engine_.stale_handles.fetch_add(handles);
+}
+
 // Forgets everything but the slot. The slot is released by the caller.
 void TransactionImpl::end(bool committed) {
   engine_.metrics.add(committed ? Counter::transactions_committed : Counter::transactions_aborted);
   last_entry_.store(0, std::memory_order_release);
   entries_ = write_count_ = written_bytes_ = 0;
-  if (const std::uint64_t handles = std::exchange(handles_, 0); handles != 0) engine_.stale_handles.fetch_add(handles);
+  disown_handles();
   global_id_bytes_ = 0;
   needs_revert_ = recovered_ = false;
   view_.own_mark = 0;
@@ -192,6 +198,8 @@ Result<void> TransactionImpl::prepare() {
     if (!credit) return std::unexpected(credit.error());
     return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could be prepared", id_.value);
   }
+  disown_handles();
+  handed_over_.store(true, std::memory_order_release);
   log::Log::Span span;
   {
     MutexLock lock(engine_.registry.commit_mutex());  // a checkpoint sees the state together with the record

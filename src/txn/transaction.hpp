@@ -73,6 +73,8 @@ class TransactionImpl {
   Result<std::span<char>> allocate(std::size_t bytes, std::size_t alignment);
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
   // Values, cursors and streams that users hold; those that outlive the transaction are the engine's (Engine::stale_handles).
+  // Once it is prepared, all of them are: another thread may end it.
+  bool handed_over() const { return handed_over_.load(std::memory_order_acquire); }
   void handle_made() { ++handles_; }
   void handle_gone() { --handles_; }
   std::size_t memory_bytes() const { return context_.subtree_bytes(); }
@@ -125,6 +127,7 @@ class TransactionImpl {
 
   // begin_end.cpp
   Result<void> take_snapshot(const TransactionOptions& options);
+  void disown_handles();
   void end(bool committed);
   Result<void> check_writable(Bytes key) const;
   // read.cpp
@@ -213,7 +216,7 @@ class TransactionImpl {
   std::atomic<bool> needs_revert_{false}, lingering_{false};
   std::atomic<std::uint64_t> sacrificed_{0};  // the id of the last one
   bool keeps_marks_ = false;                  // committed, but some marks are looked up in this slot
-  Lsn follow_from_{};    // of a reader with a position: the records of whoever commits behind it begin here
+  Lsn follow_from_{};                         // of a reader with a position: the records of whoever commits behind it begin here
   Lsn read_position_{};  // everything read was committed by records below (rule 15); readers have one only if they ask for it
   std::atomic<std::uint64_t> last_entry_{0};
   std::uint64_t entries_ = 0;      // entries in the chain
@@ -221,6 +224,7 @@ class TransactionImpl {
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
   std::uint64_t handles_ = 0;
+  std::atomic<bool> handed_over_{false};
   bool recovered_ = false;  // there are log records of it that this run of the store did not write
   version::PrivateLane lane_;
   std::uint64_t discards_ = 0;    // Pool::data_discards() before the first write

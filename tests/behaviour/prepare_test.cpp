@@ -57,6 +57,43 @@ TEST_F(Prepare, OnlyItsCoordinatorEndsAPreparedTransaction) {
   EXPECT_EQ(now(where, "k"), "new");
 }
 
+// Its values, cursors and streams are its owner's still, who may let them go while another thread ends it.
+TEST_F(Prepare, ItsHandlesMayDieWhileAnotherThreadEndsIt) {
+  const Table where = table();
+  fill(where, 50, 2000);
+  put(where, "large", noise(100'000, 1));
+  const int rounds = static_cast<int>(scaled(300, 60));
+  for (int round = 0; round < rounds; ++round) {
+    auto tx = begin();
+    ASSERT_OK(tx.put(where, "k", std::to_string(round)));
+    std::vector<Value> values;
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      auto value = tx.get(where, key_of(i));
+      ASSERT_TRUE(value && *value);
+      values.push_back(std::move(**value));
+    }
+    auto cursor = tx.cursor(where);
+    auto stream = tx.open_reader(where, "large");
+    ASSERT_TRUE(cursor && cursor->next() && stream && *stream);
+    ASSERT_OK(tx.prepare("g"));
+    std::thread coordinator([&] {
+      if (round % 2 == 0) {
+        EXPECT_OK(db().commit_prepared("g"));
+      } else {
+        EXPECT_OK(db().abort_prepared("g"));
+      }
+    });
+    if (round % 3 == 0) std::this_thread::yield();
+    values.clear();
+    {
+      const auto gone = std::move(*cursor);
+      const auto read = std::move(**stream);
+    }
+    coordinator.join();
+  }
+  EXPECT_EQ(gauge("active_transactions"), 0u);
+}
+
 TEST_F(Prepare, ItsDeadlineDoesNotEndIt) {
   const Table where = table();
   auto tx = begin({.deadline = 500ms});
