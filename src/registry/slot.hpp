@@ -1,7 +1,7 @@
 // A transaction slot: everything that others may ask about a running transaction. Slots are fixed in number; one is taken at begin
 // and free again when the transaction has ended and nobody needs to look its id up any more.
 //
-// Control word (protocols.md rule 22): generation << 8 | handle gone | doomed | killed | status. Every transition is a
+// Control word (protocols.md rule 22): generation << 8 | handle gone | killed | status. Every transition is a
 // compare-and-swap on it; whoever makes one owns what follows:
 //   free -> idle                     begin
 //   idle <-> in_operation            each call of the owner
@@ -38,7 +38,7 @@ constexpr std::uint64_t mark_of(TxnId id) { return id.value | mark_bit; }
 constexpr TxnId id_of_mark(std::uint64_t stamp) { return TxnId{stamp & ~mark_bit}; }
 
 enum class Status : std::uint8_t { free = 0, idle, in_operation, committing, reverting, parked };
-inline constexpr std::uint64_t status_mask = 7, killed_bit = 8, doomed_bit = 16, handle_gone_bit = 32, generation_step = 256;
+inline constexpr std::uint64_t status_mask = 7, killed_bit = 8, handle_gone_bit = 32, generation_step = 256;
 constexpr Status status_of(std::uint64_t control) { return static_cast<Status>(control & status_mask); }
 constexpr std::uint64_t with_status(std::uint64_t control, Status status) {
   return (control & ~status_mask) | static_cast<std::uint64_t>(status);

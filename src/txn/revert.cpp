@@ -54,6 +54,23 @@ void TransactionImpl::finish_reverted(std::uint64_t kept) {
   entries_ = kept;
 }
 
+Result<void> TransactionImpl::roll_back(std::uint64_t target, std::uint64_t entries_kept) {
+  ++write_count_;
+  PLIMSOLL_TRY(revert_to(target, Pace::wait));
+  finish_reverted(entries_kept);
+  engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again
+  return {};
+}
+
+// Half a statement must not be committed: if it cannot be undone, the transaction is to be.
+Result<void> TransactionImpl::undo_statement(std::uint64_t target, std::uint64_t entries_kept) {
+  auto undone = roll_back(target, entries_kept);
+  if (undone) return {};
+  slot().control.fetch_or(registry::killed_bit);  // seen when this operation is left
+  return fail(undone.error().code(), "a statement could be neither finished nor undone, its transaction {} is aborted: {}",
+              id_.value, undone.error().details());
+}
+
 // The extents of the large value that reverting `entry` will take away (none if the record keeps it), and their map pages, pinned.
 // Nobody else changes a record that carries this transaction's mark, so what is seen here is what will be found under the latch.
 Result<LargeValue> TransactionImpl::doomed_extents(const version::Entry& entry, std::uint64_t address,
@@ -159,12 +176,8 @@ Result<Savepoint> TransactionImpl::savepoint() {
 Result<void> TransactionImpl::rollback_to(Savepoint point) {
   for (std::uint32_t i = savepoint_count_; i-- > 0;) {
     if (savepoints_[i].number != point.number) continue;
-    ++write_count_;
     savepoint_count_ = i + 1;  // the later ones are no targets any more, even if this fails half way
-    PLIMSOLL_TRY(revert_to(savepoints_[i].last_entry, Pace::wait));
-    finish_reverted(savepoints_[i].entries);
-    engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again
-    return {};
+    return roll_back(savepoints_[i].last_entry, savepoints_[i].entries);
   }
   return fail(ErrorCode::invalid_argument, "savepoint {} does not exist any more", point.number);
 }

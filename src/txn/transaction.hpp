@@ -201,6 +201,8 @@ class TransactionImpl {
   Result<bool> revert_to(std::uint64_t target, Pace pace);
   void end_aborted();
   void finish_reverted(std::uint64_t kept);
+  Result<void> roll_back(std::uint64_t target, std::uint64_t entries_kept);
+  Result<void> undo_statement(std::uint64_t target, std::uint64_t entries_kept);
   Result<std::uint64_t> revert_entry(std::uint64_t address, std::uint64_t deadline_ns);
   std::uint64_t retire_entry(std::uint64_t address);
   Result<LargeValue> doomed_extents(const version::Entry& entry, std::uint64_t address,

@@ -319,8 +319,7 @@ Result<TransactionImpl::Statement> TransactionImpl::begin_statement(Bytes key, s
 Result<bool> TransactionImpl::end_statement(const Statement& statement, Result<bool> written) {
   if (written && *written && superseded_.count != 0) {
     if (auto noted = note_garbage(); !noted) {
-      PLIMSOLL_TRY(revert_to(statement.entry_before, Pace::wait));
-      finish_reverted(statement.entries_before);
+      PLIMSOLL_TRY(undo_statement(statement.entry_before, statement.entries_before));
       written = std::unexpected(noted.error());
     }
   }
@@ -335,6 +334,7 @@ Result<bool> TransactionImpl::end_statement(const Statement& statement, Result<b
 // Erases key by key; undone as a whole if one of them fails (statement atomicity).
 Result<std::uint64_t> TransactionImpl::erase_range(TreeId tree, const Range& range) {
   PLIMSOLL_ASSIGN(const Savepoint before, savepoint());
+  const std::uint64_t entry_before = last_entry(), entries_before = entries_;
   std::uint64_t erased = 0;
   const auto all = [&]() -> Result<void> {
     PLIMSOLL_ASSIGN(CursorImpl * cursor, open_cursor(tree, range, Direction::forward));
@@ -347,7 +347,7 @@ Result<std::uint64_t> TransactionImpl::erase_range(TreeId tree, const Range& ran
     }
   };
   auto outcome = all();
-  if (!outcome) PLIMSOLL_TRY(rollback_to(before));
+  if (!outcome) PLIMSOLL_TRY(undo_statement(entry_before, entries_before));
   PLIMSOLL_TRY(release(before));
   if (!outcome) return std::unexpected(outcome.error());
   return erased;
