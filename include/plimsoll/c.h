@@ -524,7 +524,9 @@ PLIMSOLL_API plimsoll_status plimsoll_reader_open(plimsoll_txn* txn, plimsoll_ta
                                                   plimsoll_reader** reader, plimsoll_error* error);
 // Bytes in all; 0 for NULL and once the transaction has ended.
 PLIMSOLL_API uint64_t plimsoll_reader_size(const plimsoll_reader* reader);
-// Reads up to `capacity` bytes into `buffer`; *bytes is how many there were, 0 at the end. Errors: transaction_aborted.
+// Reads up to `capacity` bytes into `buffer`; *bytes is how many there were, 0 at the end. Errors: transaction_aborted;
+// snapshot_too_old (a large value, after the next statement of a read_committed transaction); invalid_argument (one that the
+// transaction has written itself, after it has rolled back to a savepoint).
 PLIMSOLL_API plimsoll_status plimsoll_reader_read(plimsoll_reader* reader, void* buffer, size_t capacity, size_t* bytes,
                                                   plimsoll_error* error);
 // Ends the handle. NULL is allowed.

@@ -94,7 +94,8 @@ void Store::watch_system() {
   const std::uint64_t most = options_.memory_budget, used = budget_->used(), limit = budget_->limit();
   const std::uint64_t room = std::clamp<std::uint64_t>(used + left / 5 * 4, memory::MemoryBudget::least_bytes, most);
   if (room >= limit && room < limit + most / 50 && room != most) return;  // it moves all the time
-  if (auto moved = budget_->set_limit(room); !moved)
+  // Not while a user's thread moves it: that one may be waiting for what only this one does.
+  if (auto moved = budget_->try_set_limit(room); !moved && moved.error().code() != ErrorCode::busy)
     events_->add(EventKind::pressure, "the container has no room for {} bytes: {}", limit, moved.error().details());
 }
 

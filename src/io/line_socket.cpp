@@ -21,7 +21,14 @@
 namespace plimsoll::io {
 namespace {
 
-constexpr int patience_ms = 1000;  // with a client that does not read
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds patience{1000};  // with a client that does not read
+constexpr int rest_ms = 100;                         // when the process has no descriptor left for a client
+
+int left_ms(Clock::time_point until) {
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
+  return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
+}
 
 class Descriptor {
  public:
@@ -58,14 +65,14 @@ bool wait_until_ready(int fd, short what, int milliseconds) {
   return ready > 0;
 }
 
-bool send_all(int fd, std::string_view bytes, int milliseconds) {
+bool send_all(int fd, std::string_view bytes, Clock::time_point until) {
   while (!bytes.empty()) {
     const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (sent < 0 && errno == EINTR) {
       continue;
-    } else if (errno != EAGAIN || !wait_until_ready(fd, POLLOUT, milliseconds)) {
+    } else if (errno != EAGAIN || !wait_until_ready(fd, POLLOUT, left_ms(until))) {
       return false;
     }
   }
@@ -123,32 +130,34 @@ LineServer::~LineServer() {
 }
 
 void LineServer::serve() {
-  for (;;) {
+  for (bool rests = false;;) {
     std::array<pollfd, connections_max + 2> polled;
     polled[0] = {stopping_, POLLIN, 0};
-    polled[1] = {listener_, POLLIN, 0};
+    polled[1] = {rests ? -1 : listener_, POLLIN, 0};
     for (std::size_t i = 0; i < connections_max; ++i) polled[i + 2] = {connections_[i].fd, POLLIN, 0};  // -1 is passed over
-    if (::poll(polled.data(), polled.size(), -1) < 0) {
+    if (::poll(polled.data(), polled.size(), rests ? rest_ms : -1) < 0) {
       PLIMSOLL_CHECK(errno == EINTR || errno == ENOMEM);
       continue;
     }
     if (polled[0].revents != 0) return;
     for (std::size_t i = 0; i < connections_max; ++i)
       if (polled[i + 2].revents != 0) receive(connections_[i]);
-    if (polled[1].revents != 0) accept_one();
+    rests = polled[1].revents != 0 && !accept_one();
   }
 }
 
-void LineServer::accept_one() {
+// False: there was no descriptor for it. The client waits in the queue meanwhile.
+bool LineServer::accept_one() {
   const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (fd < 0) return;
+  if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM && errno != ENOBUFS;
   const auto unused = std::ranges::find(connections_, -1, &Connection::fd);
   if (unused == connections_.end() || !of_the_owner(fd)) {
     ::close(fd);
-    return;
+    return true;
   }
   unused->fd = fd;
   unused->filled = 0;
+  return true;
 }
 
 void LineServer::receive(Connection& connection) {
@@ -166,7 +175,7 @@ bool LineServer::answer_lines(Connection& connection) {
     const std::string_view received(connection.line.data(), connection.filled);
     const std::size_t end = received.find('\n');
     if (end == std::string_view::npos) return true;
-    if (!send_all(connection.fd, answer_(received.substr(0, end)) + '\n', patience_ms)) return false;
+    if (!send_all(connection.fd, answer_(received.substr(0, end)) + '\n', Clock::now() + patience)) return false;
     connection.filled -= end + 1;
     std::memmove(connection.line.data(), connection.line.data() + end + 1, connection.filled);
   }
@@ -185,21 +194,22 @@ Result<std::string> ask_line(std::string_view folder, std::string_view name, std
   const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (socket.get() < 0) return fail_path(errno, "cannot make a socket for", folder);
   const sockaddr_un address = address_in(directory.get(), name);
+  // A server that is stopped accepts nobody: once its queue is full, connecting waits, too.
+  const timeval most{.tv_sec = patience.count() / 1000, .tv_usec = patience.count() % 1000 * 1000};
+  if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0)
+    return fail_path(errno, "cannot set up a socket for", folder);
+  const auto until = Clock::now() + patience;
   if (::connect(socket.get(), plain(address), sizeof address) != 0) {
     if (errno == ENOENT || errno == ECONNREFUSED) return fail(ErrorCode::not_found, "nobody serves {}/{}", folder, name);
+    if (errno == EAGAIN) return fail(ErrorCode::busy, "the server of {} accepts nobody", folder);
     return fail_path(errno, "cannot reach the server of", folder);
   }
-  const auto until = std::chrono::steady_clock::now() + patience;
-  const auto left_ms = [&] {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
-    return static_cast<int>(std::max<std::int64_t>(left.count(), 0));
-  };
-  if (!send_all(socket.get(), std::string(line) + '\n', left_ms()))
+  if (!send_all(socket.get(), std::string(line) + '\n', until))
     return fail(ErrorCode::io_error, "the server of {} hung up", folder);
   std::string answer;
   std::array<char, 16384> piece;
   for (;;) {
-    if (!wait_until_ready(socket.get(), POLLIN, left_ms()))
+    if (!wait_until_ready(socket.get(), POLLIN, left_ms(until)))
       return fail(ErrorCode::busy, "the server of {} does not answer", folder);
     const ssize_t got = ::recv(socket.get(), piece.data(), piece.size(), 0);
     if (got < 0 && errno == EINTR) continue;

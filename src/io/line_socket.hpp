@@ -37,7 +37,7 @@ class LineServer {
   LineServer(std::string name, Answer answer) : name_(std::move(name)), answer_(std::move(answer)) {}
   Result<void> listen(std::string_view folder);
   void serve();
-  void accept_one();
+  bool accept_one();
   void receive(Connection& connection);
   bool answer_lines(Connection& connection);
   static void hang_up(Connection& connection);

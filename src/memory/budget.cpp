@@ -182,8 +182,19 @@ void MemoryBudget::set_reserve(std::size_t bytes) {
 }
 
 Result<void> MemoryBudget::set_limit(std::size_t bytes) {
-  constexpr std::size_t piece_most = 2u << 20;
   const MutexLock lock(limit_mutex_);
+  return move_limit(bytes);
+}
+
+Result<void> MemoryBudget::try_set_limit(std::size_t bytes) {
+  if (!limit_mutex_.try_lock()) return fail(ErrorCode::busy, "another thread is moving the limit");
+  auto moved = move_limit(bytes);
+  limit_mutex_.unlock();
+  return moved;
+}
+
+Result<void> MemoryBudget::move_limit(std::size_t bytes) {
+  constexpr std::size_t piece_most = 2u << 20;
   if (bytes < least_bytes || bytes > limit_)
     return fail(ErrorCode::invalid_argument,
                 "a memory budget of {} bytes: {} .. {} are possible, the most is what it was opened with", bytes, least_bytes,

@@ -63,6 +63,7 @@ class MemoryBudget {
   // difference is taken away from everybody, piece by piece, as if somebody had charged it, until the new limit holds.
   // memory_budget_exceeded: not that much can be freed now, and the line is where it was.
   Result<void> set_limit(std::size_t bytes);
+  Result<void> try_set_limit(std::size_t bytes);  // busy, at once, while another thread is at it
   std::size_t limit() const { return limit_ - withhold_.load(std::memory_order_relaxed); }
   bool lowering() const { return withhold_.load(std::memory_order_relaxed) > used(Account::withheld); }  // right now
   std::size_t limit_at_first() const { return limit_; }
@@ -82,6 +83,8 @@ class MemoryBudget {
   TimeSource& time() const { return time_; }
 
  private:
+  Result<void> move_limit(std::size_t bytes) PLIMSOLL_REQUIRES(limit_mutex_);
+
   struct Cell {
     std::atomic<std::size_t> used{0}, claimed{0}, peak{0}, floor{0}, cap{no_cap};
   };

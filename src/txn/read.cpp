@@ -52,6 +52,7 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_position(const btree::Lea
     if (seen && (record.flags & btree::flag_deleted) == 0) {
       copied = copy_out({record.value, record.value_bytes}, want, found);
       found.large = (record.flags & btree::flag_large) != 0;
+      found.own = view_.own_mark != 0 && record.stamp() == view_.own_mark;
     } else {
       drop(found);
     }
@@ -83,6 +84,7 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
       const bool present = seen && !entry.absent() && (entry.flags & btree::flag_deleted) == 0;
       if (present) copied = copy_out(entry.value, want, found);
       found.large = present && (entry.flags & btree::flag_large) != 0;
+      found.own = false;
       address = entry.previous;
     }
     if (!page.still_valid()) return Attempt::again;
@@ -110,6 +112,7 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
     Bytes value{record.value, record.value_bytes};
     std::uint8_t flags = record.flags;
     bool seen = view_.sees(record.stamp());
+    found.own = view_.own_mark != 0 && record.stamp() == view_.own_mark;
     storage::ExclusivePage page;
     while (!seen && address != 0) {
       page = engine_.pool.latch_resident(version::page_of(address));

@@ -56,6 +56,7 @@ void TransactionImpl::finish_reverted(std::uint64_t kept) {
 
 Result<void> TransactionImpl::roll_back(std::uint64_t target, std::uint64_t entries_kept) {
   ++write_count_;
+  ++rollbacks_;
   PLIMSOLL_TRY(revert_to(target, Pace::wait));
   finish_reverted(entries_kept);
   engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again

@@ -86,6 +86,7 @@ class TransactionImpl {
   Timestamp snapshot() const { return Timestamp{view_.snapshot}; }
   Lsn position() const { return read_only_ ? read_position_ : Lsn{}; }
   Lsn follow_from() const { return follow_from_; }
+  std::uint64_t rollbacks() const { return rollbacks_; }  // so many and one
   std::uint64_t last_entry() const { return last_entry_.load(std::memory_order_acquire); }
   Bytes global_id() const { return {global_id_.data(), global_id_bytes_}; }
   Engine& engine() { return engine_; }
@@ -119,7 +120,7 @@ class TransactionImpl {
   };
   struct Found {                      // what a read came to
     memory::Context* into = nullptr;  // where the value's bytes are
-    bool present = false, large = false;
+    bool present = false, large = false, own = false;
     char* data = nullptr;
     std::size_t bytes = 0;
   };
@@ -225,7 +226,7 @@ class TransactionImpl {
   std::uint64_t write_count_ = 0;  // grows with every write: cursors notice
   std::uint64_t written_bytes_ = 0, written_bytes_max_ = 0;
   std::uint64_t lock_wait_ns_ = 0;
-  std::uint64_t handles_ = 0;
+  std::uint64_t handles_ = 0, rollbacks_ = 1;
   std::atomic<bool> handed_over_{false};
   bool recovered_ = false;  // there are log records of it that this run of the store did not write
   version::PrivateLane lane_;

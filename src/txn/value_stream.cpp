@@ -167,15 +167,32 @@ Result<bool> ValueReaderImpl::open(TreeId tree, Bytes key) {
   LargeValue value;
   if (!LargeValue::decode({found.data, found.bytes}, value))
     return fail(ErrorCode::corruption, "the descriptor of a large value is damaged");
+  const bool own = found.own;
   TransactionImpl::drop(found);
+  snapshot_ = transaction_.snapshot();
+  if (own) rollbacks_ = transaction_.rollbacks();
   large_.emplace(transaction_.engine(), value);
   const memory::InterruptScope waiting(context_.interrupt());
   PLIMSOLL_TRY(large_->begin());
   return true;
 }
 
+// Whether the extents still are this value's.
+Result<void> ValueReaderImpl::check_kept() const {
+  if (transaction_.snapshot() != snapshot_)
+    return fail(ErrorCode::snapshot_too_old,
+                "a value is kept for the statement that opened it: this read_committed transaction has begun another one since");
+  if (rollbacks_ != 0 && rollbacks_ != transaction_.rollbacks())
+    return fail(ErrorCode::invalid_argument,
+                "the value was written by this transaction, which has rolled back to a savepoint since");
+  return {};
+}
+
 Result<std::size_t> ValueReaderImpl::read(std::span<char> into) {
-  if (large_) return large_->read(into);
+  if (large_) {
+    PLIMSOLL_TRY(check_kept());
+    return large_->read(into);
+  }
   const std::size_t now = std::min(into.size(), small_.size() - small_at_);
   std::copy_n(small_.data() + small_at_, now, into.data());
   small_at_ += now;

@@ -63,8 +63,12 @@ class ValueReaderImpl {
   Result<std::size_t> read(std::span<char> into);
 
  private:
+  Result<void> check_kept() const;
+
   TransactionImpl& transaction_;
   std::optional<ExtentReader> large_;
+  Timestamp snapshot_{};         // the extents are kept for this one,
+  std::uint64_t rollbacks_ = 0;  // or for the transaction that has written them, until this changes; 0: not its own
   Bytes small_{};
   std::size_t small_at_ = 0;
   memory::ResetCallback at_end_{[](void* self) noexcept { static_cast<ValueReaderImpl*>(self)->large_.reset(); }, this};

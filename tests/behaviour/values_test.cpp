@@ -158,6 +158,45 @@ TEST_F(Values, NothingIsVisibleBeforeFinishAndAnAbandonedWriterLeavesNothing) {
   EXPECT_LE(gauge("data_file_pages"), pages + 2 * 4_MiB / db().page_size() + 64) << "abandoned values were not given back";
 }
 
+// What is read may have been freed and used again: by then it is an error, never other bytes.
+TEST_F(Values, AReaderEndsWithWhatKeepsItsValue) {
+  options.background_threads = false;
+  const Table where = table();
+  put(where, "large", noise(300_KiB, 1));
+  std::string piece(64_KiB, '\0');
+  for (const Isolation isolation : {Isolation::snapshot, Isolation::read_committed}) {
+    auto tx = begin({.isolation = isolation});
+    auto opened = tx.open_reader(where, "large");
+    ASSERT_TRUE(opened && *opened);
+    auto read = (*opened)->read(piece);
+    ASSERT_OK(read);
+    put(where, "large", noise(300_KiB, 1));  // another copy of it
+    EXPECT_EQ(now(where, "large"), noise(300_KiB, 1));
+    auto other = tx.get(where, "other");  // the next statement
+    ASSERT_OK(other);
+    auto next = (*opened)->read(piece);
+    if (isolation == Isolation::snapshot) {
+      ASSERT_OK(next);
+      EXPECT_EQ(piece, noise(300_KiB, 1).substr(*read, piece.size()));
+    } else {
+      EXPECT_CODE(next, snapshot_too_old);
+    }
+    const auto gone = std::move(*opened);
+    ASSERT_OK(tx.abort());
+  }
+  auto tx = begin();
+  auto point = tx.savepoint();
+  ASSERT_OK(point);
+  ASSERT_OK(tx.put(where, "mine", noise(300_KiB, 2)));
+  auto mine = tx.open_reader(where, "mine"), old = tx.open_reader(where, "large");
+  ASSERT_TRUE(mine && *mine && old && *old);
+  ASSERT_OK((*mine)->read(piece));
+  ASSERT_OK(tx.rollback_to(*point));
+  ASSERT_OK(tx.put(where, "others", noise(300_KiB, 3)));
+  EXPECT_CODE((*mine)->read(piece), invalid_argument);
+  EXPECT_OK((*old)->read(piece));
+}
+
 TEST_F(Values, AWriterThatOutlivesItsTransactionIsHarmless) {
   const Table where = table();
   auto tx = begin();

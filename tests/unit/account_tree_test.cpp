@@ -160,6 +160,24 @@ TEST(Limit, StaysWhereItWasWhenTooMuchIsInUse) {
   budget.discharge(Account::contexts, 22 * MiB);
 }
 
+TEST(Limit, WhoDoesNotWantToWaitIsToldThatItMoves) {
+  MemoryBudget budget(32 * MiB);
+  TestReclaimer pool(budget, Account::frames, 64 * KiB, Rung::pool);
+  pool.hold(32 * MiB);
+  unsigned busy = 0;
+  pool.when_called = [&] {
+    std::thread([&] {
+      const auto moved = budget.try_set_limit(30 * MiB);
+      busy += !moved && moved.error().code() == ErrorCode::busy;
+    }).join();
+  };
+  ASSERT_TRUE(budget.set_limit(28 * MiB));
+  EXPECT_GT(busy, 0u);
+  pool.when_called = {};
+  EXPECT_TRUE(budget.try_set_limit(30 * MiB));
+  EXPECT_EQ(budget.limit(), 30 * MiB);
+}
+
 TEST(Limit, WhatIsFreedForALowerOneIsNobodyElses) {
   MemoryBudget budget(32 * MiB);
   TestReclaimer pool(budget, Account::frames, 64 * KiB, Rung::pool);
