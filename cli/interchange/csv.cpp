@@ -30,29 +30,29 @@ constexpr char key_separator = '\0';
 
 }  // namespace
 
-std::expected<void, std::string> CsvRows::skip_byte_order_mark() {
+// Other letters begin as the mark does.
+void CsvRows::skip_byte_order_mark() {
   begun_ = true;
   static constexpr std::string_view mark = "\xEF\xBB\xBF";
-  if (bytes_.peek() != static_cast<unsigned char>(mark[0])) return {};
   for (const char c : mark) {
-    if (bytes_.get() != static_cast<unsigned char>(c)) return std::unexpected("a damaged byte order mark");
+    if (bytes_.peek() != static_cast<unsigned char>(c)) return;
+    first_bytes_ += static_cast<char>(bytes_.get());
   }
-  return {};
+  first_bytes_.clear();
 }
 
 std::expected<bool, std::string> CsvRows::next(std::vector<std::string>& fields) {
-  if (!begun_) {
-    if (auto skipped = skip_byte_order_mark(); !skipped) return std::unexpected(skipped.error());
-  }
+  if (!begun_) skip_byte_order_mark();
   fields.clear();
   line_ = bytes_.line();
   row_bytes_ = 0;
-  if (bytes_.peek() == ByteReader::end) {
+  if (bytes_.peek() == ByteReader::end && first_bytes_.empty()) {
     if (!bytes_.error().empty()) return std::unexpected(bytes_.error());
     return false;
   }
   for (;;) {
     bool quoted = false;
+    if (auto taken = charge(sizeof(std::string)); !taken) return std::unexpected(taken.error());
     const auto after = field(fields.emplace_back(), quoted);
     if (!after) return std::unexpected(after.error());
     if (*after == After::separator) continue;
@@ -61,16 +61,22 @@ std::expected<bool, std::string> CsvRows::next(std::vector<std::string>& fields)
   }
 }
 
+// Of what the row takes in memory: an empty field takes some, too.
+std::expected<void, std::string> CsvRows::charge(std::size_t bytes) {
+  row_bytes_ += bytes;
+  if (row_bytes_ <= line_bytes_max) return {};
+  return std::unexpected("the row is longer than 16 MiB; `plimsoll put --file` stores a value of any size");
+}
+
 std::expected<void, std::string> CsvRows::take(std::string& into, int byte) {
-  if (++row_bytes_ > line_bytes_max) {
-    return std::unexpected("the row is longer than 16 MiB; `plimsoll put --file` stores a value of any size");
-  }
+  if (auto taken = charge(1); !taken) return taken;
   into += static_cast<char>(byte);
   return {};
 }
 
 std::expected<CsvRows::After, std::string> CsvRows::field(std::string& into, bool& quoted) {
-  quoted = bytes_.peek() == '"';
+  into = std::exchange(first_bytes_, {});
+  quoted = into.empty() && bytes_.peek() == '"';
   if (!quoted) {
     for (;;) {
       const int byte = bytes_.get();

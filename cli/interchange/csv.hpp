@@ -2,8 +2,8 @@
 // others are the value. docs/interchange.md has the rules for tables that dump did not write.
 //
 // An input is valid if and only if every row has as many fields as the first, no row is blank, a quote stands only around a whole
-// field (doubled inside), and every row's text is at most line_bytes_max long. Rows end with LF or CR LF; a UTF-8 byte order mark
-// in front is skipped. That no key comes twice is checked by the loader.
+// field (doubled inside), and every row takes at most line_bytes_max in memory (its text, and 32 bytes a field). Rows end with LF
+// or CR LF; a UTF-8 byte order mark in front is skipped. That no key comes twice is checked by the loader.
 //
 // What dump writes is known by its header: `key_E,value_E`, or `table_E,key_E,value_E` for several tables, where E (escaped, hex,
 // base64) says how the bytes are written. A row with an empty key and an empty value names a table and nothing else.
@@ -34,13 +34,15 @@ class CsvRows {
   std::expected<After, std::string> field(std::string& into, bool& quoted);
   std::expected<After, std::string> after_field(int byte);
   std::expected<void, std::string> take(std::string& into, int byte);
-  std::expected<void, std::string> skip_byte_order_mark();
+  std::expected<void, std::string> charge(std::size_t bytes);
+  void skip_byte_order_mark();
 
   ByteReader bytes_;
   char separator_;
   std::uint64_t line_ = 1;
   std::size_t row_bytes_ = 0;
   bool begun_ = false;
+  std::string first_bytes_;  // of the first field: they looked like a byte order mark
 };
 
 struct CsvOptions {

@@ -131,7 +131,6 @@ DbDumpReader::Checked DbDumpReader::take_keyword(const std::string& keyword, con
     return {};
   }
   if (keyword == "database") {
-    if (value.empty()) return std::unexpected("header line 'database' without a name");
     header_.database = value;
     return {};
   }

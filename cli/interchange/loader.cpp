@@ -19,7 +19,10 @@ std::unexpected<Failure> malformed(std::string text) {
 Failure at_line(Failure failure, const Input& input, const RecordReader& reader, const Loader& loader) {
   failure.message.insert(0, fmt::format("{}:{}: ", input.name(), reader.line()));
   if (failure.exit == Exit::wrong_usage) failure.exit = Exit::failed;
-  if (loader.records_kept() != 0) {
+  if (failure.code == name(ErrorCode::commit_outcome_unknown)) {
+    failure.message += fmt::format("; {} records before it are loaded, and whether {} more are is not known", loader.records_kept(),
+                                   loader.records() - loader.records_kept());
+  } else if (loader.records_kept() != 0) {
     failure.message += fmt::format("; {} records before it are loaded", loader.records_kept());
   } else {
     failure.message += "; nothing is loaded";

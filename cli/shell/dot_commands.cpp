@@ -165,6 +165,7 @@ Outcome<void> Shell::output(const Given& given) {
         Failure(Exit::failed, "io_error", fmt::format("cannot write the file '{}': {}", escape(path), std::strerror(errno))));
   }
   redirected_.emplace(file_.get());
+  redirected_->set_json(settings_.json);
   out_ = &*redirected_;
   return {};
 }
@@ -177,6 +178,7 @@ Outcome<void> Shell::import(const Given& given) {
   if (given.has("--key")) load.csv.key_columns = given.options.find("--key")->second;
   load.settings.default_table = given.words.size() == 2 ? given.words[1] : table_;
   load.settings.transaction = store_.writing();
+  load.settings.create_tables = store_.may_create();
   PLIMSOLL_ASSIGN(const auto input, Input::open(given.words.front()));
   PLIMSOLL_ASSIGN(const std::uint64_t records, load_input(*db_, input, load));
   out_->line(fmt::format("{} records loaded", records));

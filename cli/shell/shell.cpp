@@ -1,6 +1,7 @@
 #include "shell/shell.hpp"
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -178,7 +179,7 @@ TransactionOptions Shell::options(bool writes) const {
 std::string Shell::isolation_of_statements() const { return store_.configuration.values().text("isolation"); }
 
 Outcome<Table> Shell::table(const std::string& name, bool create) {
-  auto opened = context(db_->open_table(name, {.create_if_missing = create && store_.may_create()}),
+  auto opened = context(db_->open_table(name, {.create_if_missing = create && !explaining_ && store_.may_create()}),
                         fmt::format("cannot open the table '{}'", escape(name)));
   if (!opened && opened.error().exit == Exit::not_found) opened.error().hint = "`.tables` lists the tables";
   return opened;
@@ -371,7 +372,7 @@ Outcome<void> Shell::del(const Given& given) {
   return in_transaction(given, true, [&](Transaction& transaction, Table table) -> Outcome<void> {
     if (given.words.empty()) {
       PLIMSOLL_ASSIGN(const std::uint64_t erased, transaction.erase_range(table, bounds.range()));
-      out_->line(fmt::format("{}", erased));
+      print_number("erased", given, erased);
       return {};
     }
     PLIMSOLL_ASSIGN(const bool present, transaction.erase(table, given.words.front()));
@@ -380,6 +381,11 @@ Outcome<void> Shell::del(const Given& given) {
         Exit::not_found, "not_found",
         fmt::format("no key '{}' in the table '{}'", escape(given.words.front()), given.value("--table").value_or(table_))));
   });
+}
+
+void Shell::print_number(std::string_view what, const Given& given, std::uint64_t number) {
+  if (!out_->json()) return out_->line(fmt::format("{}", number));
+  out_->object({{"table", given.value("--table").value_or(table_)}, {std::string(what), number}});
 }
 
 Outcome<void> Shell::scan(const Given& given) {
@@ -408,7 +414,7 @@ Outcome<void> Shell::count(const Given& given) {
   PLIMSOLL_ASSIGN(const RangeArguments bounds, range(given));
   return in_transaction(given, false, [&](Transaction& transaction, Table table) -> Outcome<void> {
     PLIMSOLL_ASSIGN(const std::uint64_t records, transaction.count(table, bounds.range()));
-    out_->line(fmt::format("{}", records));
+    print_number("records", given, records);
     return {};
   });
 }
@@ -432,7 +438,9 @@ Outcome<void> Shell::explain(const Words& words) {
   out_ = &silent;
   const auto before = db_->statistics().counters;
   const auto start = std::chrono::steady_clock::now();
+  explaining_ = true;
   const auto done = run({words.begin() + 1, words.end()});
+  explaining_ = false;
   const auto time = std::chrono::steady_clock::now() - start;
   const auto after = db_->statistics().counters;
   out_ = shown;

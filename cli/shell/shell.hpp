@@ -112,6 +112,7 @@ class Shell {
   Outcome<void> insert(const Given&);
   Outcome<void> update(const Given&);
   Outcome<void> del(const Given&);
+  void print_number(std::string_view what, const Given& given, std::uint64_t number);
   Outcome<void> scan(const Given&);
   Outcome<void> count(const Given&);
   Outcome<void> explain(const Words& words);
@@ -150,6 +151,7 @@ class Shell {
 
   Mode mode_;
   Encoding encoding_ = Encoding::escaped;
+  bool explaining_ = false;  // a statement that must leave nothing behind
   std::optional<bool> headers_;
   bool timer_on_ = false;
   bool echo_on_ = false;

@@ -359,7 +359,7 @@ TEST_F(BackupTest, NobodyGoesOnPastATransactionWhoseBeginIsNotKnown) {
   EXPECT_CODE(db().read_log(made.follow_from, [](const LogEntry&) { return true; }), not_found);
   ASSERT_OK(db().commit_prepared("g"));
   const BackupReport later = backup(1);
-  EXPECT_EQ(later.follow_from, later.position);
+  EXPECT_GE(later.follow_from, db().log_start());
   expect_equal(gone_on(restored(1), later, later.position), {{"t", {{"a", "prepared"}}}});
 }
 

@@ -15,7 +15,8 @@ static void positions(plimsoll_db* db, plimsoll_table table) {
   put_now(db, table, "a", "1");
   plimsoll_txn* after = begin_with_position(db);
   CHECK(plimsoll_txn_position(after) > position);
-  CHECK(plimsoll_txn_follow_from(before) == position && plimsoll_txn_follow_from(after) == plimsoll_txn_position(after));
+  CHECK(plimsoll_txn_follow_from(before) != 0 && plimsoll_txn_follow_from(before) <= position);
+  CHECK(plimsoll_txn_follow_from(after) <= plimsoll_txn_position(after));
   expect_value(before, table, "a", NULL);
   expect_value(after, table, "a", "1");
   OK(plimsoll_commit(after, &error));

@@ -68,6 +68,15 @@ done
 run 0 dump all --format csv --from a --to c
 out_is $'key_escaped,value_escaped\na,"a\\xffa"","\nb,"b\\xffb"","'
 
+# Other letters begin with the first bytes of a byte order mark.
+printf 'k,\xef\xbd\x96\nA,1\n' >wide.csv
+printf '\xef\xbc\xa1,\xef\xbd\x96\nA,1\n' >wide-first.csv
+for wide in wide wide-first; do
+  run 0 load $wide.plim $wide.csv --format csv
+  run 0 get $wide.plim A
+  out_is 1
+done
+
 # refused LINE REASON [LOAD-ARGUMENT...], of the text on standard input.
 run 0 put kept k v --table before
 refused() {
@@ -87,7 +96,7 @@ printf 'a,b\n1,x"y\n' | refused 2 'a quote inside a field without quotes'
 printf 'a,b\n1,"x"y\n' | refused 2 'text behind a closing quote'
 printf 'a,b\n1,"x\n\n' | refused 2 'a quote is not closed'
 printf 'a,b\n1,x\ry\n' | refused 2 'a carriage return without a line feed'
-printf '\xef\xbba,b\n' | refused 1 'a damaged byte order mark'
+printf '\xef\xbb"a",b\n' | refused 1 'a quote inside a field without quotes'
 printf 'a,b\n1,x\n1,y\n' | refused 3 "the key '1' is there twice"
 printf 'a,b\n1,x\n' | refused 1 "no column 'c' among the 2 of the first row" --key c
 printf 'a,b\n1,x\n' | refused 1 "no column '3' among the 2 of the first row" --key 3
@@ -97,6 +106,7 @@ printf 'a,b,c\n1,x,\xff\n' | refused 2 "column 'c' is not UTF-8: several value c
 printf 'a,b,c\nx,a\0b,c\n' | refused 2 "column 'b' holds a zero byte, which separates the columns of a key" --key a --key b
 printf 'key_escaped,value_escaped\na,\\q\n' | refused 2 "column 'value_escaped': character 1 is a backslash that begins no escape"
 printf 'key_hex,value_hex\n61,6\n' | refused 2 "column 'value_hex': 1 hexadecimal digits, an odd number"
+head -c 600000 /dev/zero | tr '\0' , | refused 1 'the row is longer than 16 MiB; `plimsoll put --file` stores a value of any size'
 head -c 17000000 /dev/zero | tr '\0' x | refused 1 'the row is longer than 16 MiB; `plimsoll put --file` stores a value of any size'
 
 # What does not fit a row is not dumped as one.

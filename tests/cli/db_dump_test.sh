@@ -36,6 +36,14 @@ run 0 dump several.plim --all --format db_dump
 cmp several out || fail "the dump of several tables differs"
 cp out ours-several
 
+# A table whose name is empty.
+run 0 put nameless.plim k v --table ''
+run 0 dump nameless.plim --all --format db_dump
+cp out nameless
+run 0 load nameless-copy.plim nameless
+run 0 dump nameless-copy.plim --all --format db_dump
+cmp nameless out || fail "the table without a name changed"
+
 # Berkeley DB.
 db5.3_load -f ours one.db
 db5.3_dump one.db >theirs

@@ -126,6 +126,16 @@ run 0 shell s -c '.mode csv; .headers on; scan --keys-only; .mode table; .header
 out_is $'key\nalice\nbob\nalice  17\n[]\njson'
 run 0 shell s --json -c 'scan --limit 1; .tables'
 json 'type == "object"'
+run 0 shell s --json -c 'count --to a'
+json '. == {"table": "default", "records": 0}'
+run 0 shell s --json -c 'del --from a --to a'
+json '. == {"table": "default", "erased": 0}'
+run 0 shell s --json -c '.output redirected; scan --limit 1'
+[ ! -s out ] || fail "redirected, and on standard output: $(cat out)"
+cp redirected out
+json 'type == "object"'
+printf '{"key":"k","value":"v"}\n' >import.jsonl
+run 1 shell s --no-create -c '.import import.jsonl unheard-of'
 run 1 shell s --json -c 'get nobody'
 jq -e '.error.code == "not_found" and .error.command == "shell"' err >/dev/null || fail "$(cat err)"
 run 0 shell s -c "put b x'c3a4ff' --table enc; put t 'ä' --table enc; .use enc; scan; .show-as hex; scan; .show-as base64; scan; .show-as utf8; scan"
@@ -204,6 +214,9 @@ grep -q '^statement: put$' out || fail "explain: $(cat out)"
 grep -q '^transaction: of its own, isolation snapshot$' out || fail "explain: $(cat out)"
 grep -Eq '^transaction: 1 \([0-9]+\), isolation snapshot$' out || fail "explain: $(cat out)"
 grep -qx 17 out && [ "$(tail -n 1 out)" = 20 ] || fail "explain changed something: $(cat out)"
+run 1 shell s -c 'explain put k v --table unheard-of'
+run 0 shell s -c '.tables'
+if grep -q unheard out; then fail "explain made a table"; fi
 run 1 shell s -c 'explain commit'
 failed_with 'what can be explained'
 run 0 check s
