@@ -46,7 +46,8 @@ Result<SlotIndex> Registry::acquire(std::uint64_t deadline_ns, Bytes label) {
     Slot& slot = slots()[index];
     std::uint64_t control = slot.control.load(std::memory_order_relaxed);
     if (status_of(control) != Status::free) continue;
-    if (!slot.control.compare_exchange_strong(control, with_status(control, Status::idle), std::memory_order_acq_rel)) continue;
+    if (!slot.control.compare_exchange_strong(control, with_status(control, Status::in_operation), std::memory_order_acq_rel))
+      continue;
     preferred = index;
     std::uint32_t high = high_.load(std::memory_order_relaxed);
     while (high <= index && !high_.compare_exchange_weak(high, index + 1, std::memory_order_seq_cst)) {}

@@ -47,7 +47,8 @@ class Registry {
   ~Registry();
 
   // --- life of a slot ---
-  // A free slot, taken, with a new id and state active; no snapshot yet. too_many_transactions.
+  // A free slot, taken, with a new id and state active; no snapshot yet. Beginning it is the first operation, which the caller
+  // leaves. too_many_transactions.
   Result<SlotIndex> acquire(std::uint64_t deadline_ns, Bytes label);
   // Recovery: takes the slot that belongs to `id`.
   void adopt(TxnId id, TransactionState state);

@@ -3,7 +3,7 @@
 //
 // Control word (protocols.md rule 22): generation << 8 | handle gone | killed | status. Every transition is a
 // compare-and-swap on it; whoever makes one owns what follows:
-//   free -> idle                     begin
+//   free -> in_operation             begin
 //   idle <-> in_operation            each call of the owner
 //   in_operation -> committing       nobody kills any more; also the last step before every free
 //   idle -> reverting                a killer took it and aborts it on the owner's behalf; in_operation -> reverting: its owner,

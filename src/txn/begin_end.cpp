@@ -180,7 +180,6 @@ Result<void> TransactionImpl::take_global_id(Bytes global_id) {
     return fail(ErrorCode::invalid_argument, "global id of {} bytes: 1 to {} are allowed", global_id.size(), global_id_.size());
   global_id.copy(global_id_.data(), global_id.size());
   global_id_bytes_ = global_id.size();
-  slot().deadline_ns.store(0, std::memory_order_relaxed);  // only its coordinator ends it now
   slot().state.store(TransactionState::preparing, std::memory_order_seq_cst);
   return {};
 }
@@ -198,6 +197,7 @@ Result<void> TransactionImpl::prepare() {
     if (!credit) return std::unexpected(credit.error());
     return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could be prepared", id_.value);
   }
+  slot().deadline_ns.store(0, std::memory_order_relaxed);  // only its coordinator ends it now
   disown_handles();
   handed_over_.store(true, std::memory_order_release);
   log::Log::Span span;

@@ -67,6 +67,7 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
     return std::unexpected(begun.error());
   }
   engine_.metrics.add(Counter::transactions_begun);
+  leave(transaction, transaction.id().value);
   return &transaction;
 }
 

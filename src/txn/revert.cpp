@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/fail.hpp"
@@ -58,6 +59,8 @@ Result<void> TransactionImpl::roll_back(std::uint64_t target, std::uint64_t entr
   ++write_count_;
   ++rollbacks_;
   PLIMSOLL_TRY(revert_to(target, Pace::wait));
+  for (std::uint64_t i = entries_kept; i < std::min<std::uint64_t>(entries_, write_set_max); ++i)
+    context_.free(std::exchange(write_set_[i].key, nullptr), write_set_[i].key_bytes);
   finish_reverted(entries_kept);
   engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again
   return {};

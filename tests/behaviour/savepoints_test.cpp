@@ -29,6 +29,19 @@ TEST_F(Savepoints, RollbackRestoresValuesAbsencesAndErasures) {
   EXPECT_EQ(scan(where), (Records{{"erased", "old"}, {"new", "second try"}, {"own", "before"}, {"present", "old"}}));
 }
 
+TEST_F(Savepoints, WhatWasRolledBackTakesNoMemory) {
+  const Table where = table();
+  auto tx = begin({.memory_bytes_max = 64_KiB});
+  auto point = tx.savepoint();
+  ASSERT_OK(point);
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    ASSERT_OK(tx.put(where, key_of(i) + std::string(200, 'k'), "v"));
+    ASSERT_OK(tx.rollback_to(*point));
+  }
+  ASSERT_OK(tx.commit());
+  EXPECT_TRUE(scan(where).empty());
+}
+
 TEST_F(Savepoints, OneSavepointServesManyRollbacks) {
   const Table where = table();
   auto tx = begin();
