@@ -136,7 +136,7 @@ class Log {
   Promise promise(std::uint64_t bytes, Priority priority);
   Result<void> make_ring_room(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns, unsigned attempts);
   Result<void> wait_for_cut(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns);
-  bool wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle, std::uint64_t deadline_ns);
+  bool wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle, std::uint64_t deadline_ns, bool may_flush);
   void give_back(std::uint64_t bytes);
   void wake_room_waiters();
   std::unexpected<Error> failed_error() const;

@@ -86,19 +86,19 @@ Result<void> Log::make_ring_room(std::uint64_t bytes, Priority priority, std::ui
     static_cast<void>(flush_to(all));  // a failure shows in failed()
     return {};
   }
-  if (wait_for_room(bytes, priority, Promise::ring_full, deadline_ns)) return {};
+  if (wait_for_room(bytes, priority, Promise::ring_full, deadline_ns, may_flush)) return {};
   return fail(ErrorCode::log_full, "{} bytes wanted, the log's ring of {} bytes is held by others", bytes, options_.ring_bytes);
 }
 
 Result<void> Log::wait_for_cut(std::uint64_t bytes, Priority priority, std::uint64_t deadline_ns) {
-  if (wait_for_room(bytes, priority, Promise::space_full, deadline_ns)) return {};
+  if (wait_for_room(bytes, priority, Promise::space_full, deadline_ns, false)) return {};
   return fail(ErrorCode::log_full, "{} bytes wanted, the log keeps {} bytes from {} on, its limit is {}", bytes,
               end().value - start().value, start().value, options_.bytes_max);
 }
 
 // Sleeps until the obstacle may have gone; false when the deadline has passed. The counts are raised before the obstacle is looked
 // at again, and those who remove obstacles look at the counts afterwards, both sequentially consistent: no wake-up is lost.
-bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle, std::uint64_t deadline_ns) {
+bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle, std::uint64_t deadline_ns, bool may_flush) {
   const bool space = obstacle == Promise::space_full;
   const MutexLock lock(room_mutex_);
   room_waiters_.fetch_add(1, std::memory_order_seq_cst);
@@ -107,7 +107,7 @@ bool Log::wait_for_room(std::uint64_t bytes, Priority priority, Promise obstacle
   while (!failed()) {
     const std::uint64_t wanted = promised_.load(std::memory_order_seq_cst) + bytes;
     if (wanted <= (space ? segments_.limit(priority) : ring_.room_end(priority))) break;
-    if (!space && end() > durable()) break;  // a flush helps, and the caller makes it
+    if (may_flush && end() > durable()) break;  // a flush helps, and the caller makes it
     const std::uint64_t now = deadline_ns != 0 ? time_.monotonic_ns() : 0;
     in_time = now < deadline_ns;
     if (!in_time) break;
