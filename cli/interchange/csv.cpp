@@ -30,19 +30,27 @@ constexpr char key_separator = '\0';
 
 }  // namespace
 
-// Other letters begin as the mark does.
-void CsvRows::skip_byte_order_mark() {
+// Other letters begin as the mark does: the third byte tells.
+std::expected<void, std::string> CsvRows::skip_byte_order_mark() {
   begun_ = true;
   static constexpr std::string_view mark = "\xEF\xBB\xBF";
   for (const char c : mark) {
-    if (bytes_.peek() != static_cast<unsigned char>(c)) return;
+    const int byte = bytes_.peek();
+    const bool continues = byte >= 0x80 && byte <= 0xBF;
+    if (byte != static_cast<unsigned char>(c)) {
+      if (first_bytes_.size() == 2 && !continues) return std::unexpected("a damaged byte order mark");
+      return {};
+    }
     first_bytes_ += static_cast<char>(bytes_.get());
   }
   first_bytes_.clear();
+  return {};
 }
 
 std::expected<bool, std::string> CsvRows::next(std::vector<std::string>& fields) {
-  if (!begun_) skip_byte_order_mark();
+  if (!begun_) {
+    if (auto skipped = skip_byte_order_mark(); !skipped) return std::unexpected(skipped.error());
+  }
   fields.clear();
   line_ = bytes_.line();
   row_bytes_ = 0;

@@ -35,7 +35,7 @@ class CsvRows {
   std::expected<After, std::string> after_field(int byte);
   std::expected<void, std::string> take(std::string& into, int byte);
   std::expected<void, std::string> charge(std::size_t bytes);
-  void skip_byte_order_mark();
+  std::expected<void, std::string> skip_byte_order_mark();
 
   ByteReader bytes_;
   char separator_;

@@ -302,7 +302,7 @@ inline const std::vector<Fault>& jsonl_faults() {
       jsonl_line("bad escape", invalid, R"({"key":"a","value":"\q"})"),
       jsonl_line("half a surrogate pair", invalid, R"({"key":"\ud800","value":"b"})"),
       jsonl_line("bad UTF-8", invalid, "{\"key\":\"a\",\"value\":\"\xc3\"}"),
-      jsonl_line("zero byte", invalid, "{\"key\":\"a\0\",\"value\":\"b\"}"s),
+      jsonl_line("zero byte", "a NUL byte", "{\"key\":\"a\0\",\"value\":\"b\"}"s),
       jsonl_line("control character", invalid, "{\"key\":\"a\",\"value\":\"\t\"}"),
       jsonl_line("brace missing", invalid, R"({"key":"a","value":"b")"),
       jsonl_line("comma too many", invalid, R"({"key":"a","value":"b",})"),

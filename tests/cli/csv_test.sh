@@ -96,7 +96,8 @@ printf 'a,b\n1,x"y\n' | refused 2 'a quote inside a field without quotes'
 printf 'a,b\n1,"x"y\n' | refused 2 'text behind a closing quote'
 printf 'a,b\n1,"x\n\n' | refused 2 'a quote is not closed'
 printf 'a,b\n1,x\ry\n' | refused 2 'a carriage return without a line feed'
-printf '\xef\xbb"a",b\n' | refused 1 'a quote inside a field without quotes'
+printf '\xef\xbba,b\n' | refused 1 'a damaged byte order mark'
+printf '\xef\xbc\xa1"a",b\n' | refused 1 'a quote inside a field without quotes'
 printf 'a,b\n1,x\n1,y\n' | refused 3 "the key '1' is there twice"
 printf 'a,b\n1,x\n' | refused 1 "no column 'c' among the 2 of the first row" --key c
 printf 'a,b\n1,x\n' | refused 1 "no column '3' among the 2 of the first row" --key 3
