@@ -2,8 +2,8 @@
 // others are the value. docs/interchange.md has the rules for tables that dump did not write.
 //
 // An input is valid if and only if every row has as many fields as the first, no row is blank, a quote stands only around a whole
-// field (doubled inside), and every row takes at most line_bytes_max in memory (its text, and 32 bytes a field). Rows end with LF
-// or CR LF; a UTF-8 byte order mark in front is skipped. That no key comes twice is checked by the loader.
+// field (doubled inside), and every row takes at most line_bytes_max in memory (its text, and 32 bytes a field from the 17th on).
+// Rows end with LF or CR LF; a UTF-8 byte order mark in front is skipped. That no key comes twice is checked by the loader.
 //
 // What dump writes is known by its header: `key_E,value_E`, or `table_E,key_E,value_E` for several tables, where E (escaped, hex,
 // base64) says how the bytes are written. A row with an empty key and an empty value names a table and nothing else.

@@ -260,18 +260,18 @@ PLIMSOLL_API plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worke
 
 typedef struct plimsoll_backup_report {
   size_t size;
-  uint64_t position;     // the backup holds exactly what the commits did whose records end at or below it in the log
-  uint64_t follow_from;  // where to read the log to go on from the backup (plimsoll_txn_follow_from)
-  uint64_t timestamp;    // of its snapshot
-  uint64_t salt;         // of the store that it was made of
-  uint64_t page_bytes;   // of that store
-  uint64_t tables;       // this and what follows: also how far the work is
+  uint64_t position;    // the backup holds exactly what the commits did whose records end at or below it in the log
+  uint64_t timestamp;   // of its snapshot
+  uint64_t salt;        // of the store that it was made of
+  uint64_t page_bytes;  // of that store
+  uint64_t tables;      // this and what follows: also how far the work is
   uint64_t records;
   uint64_t record_bytes;  // keys and values
   uint64_t file_bytes;
+  uint64_t follow_from;  // where to read the log to go on from the backup (plimsoll_txn_follow_from); 0 meanwhile
 } plimsoll_backup_report;
 
-// Told now and then how far the work is, in the calling thread; the first five fields are 0 meanwhile. Anything but 0 calls it off:
+// Told now and then how far the work is, in the calling thread; the first four fields are 0 meanwhile. Anything but 0 calls it off:
 // the call answers transaction_aborted, and nothing is left of the work. Must not close the store.
 typedef int (*plimsoll_backup_watch)(void* context, const plimsoll_backup_report* so_far);
 
@@ -526,7 +526,7 @@ PLIMSOLL_API plimsoll_status plimsoll_reader_open(plimsoll_txn* txn, plimsoll_ta
 PLIMSOLL_API uint64_t plimsoll_reader_size(const plimsoll_reader* reader);
 // Reads up to `capacity` bytes into `buffer`; *bytes is how many there were, 0 at the end. Errors: transaction_aborted;
 // snapshot_too_old (a large value, after the next statement of a read_committed transaction); invalid_argument (one that the
-// transaction has written itself, after it has rolled back to a savepoint).
+// transaction has written itself, after it has rolled back, or a statement of it was undone).
 PLIMSOLL_API plimsoll_status plimsoll_reader_read(plimsoll_reader* reader, void* buffer, size_t capacity, size_t* bytes,
                                                   plimsoll_error* error);
 // Ends the handle. NULL is allowed.

@@ -28,7 +28,8 @@ class Store;
 // One record of the log as a consumer sees it. Views are valid during the call that hands it out. A consumer keeps, for every open
 // transaction, the last change of each key, applies them at `commit` and forgets them at `abort`. A rollback to a savepoint comes
 // as a put or an erase where the transaction had changed the key before the savepoint, too, and else as `revert`: it has not
-// changed this key after all (another may change it and commit before this one does).
+// changed this key after all (another may change it and commit before this one does). What an aborted transaction did is taken back
+// in the same way, behind its abort; so one whose last key a revert has taken is to be forgotten, too.
 struct LogEntry {
   enum class Kind : std::uint8_t { put, erase, commit, abort, prepare, revert } kind{};
   Lsn lsn{};

@@ -99,7 +99,7 @@ class Cursor {
 
 // Reads a value in pieces, within any budget. A large one is kept for as long as the transaction's snapshot, which in
 // read_committed is until its next statement: then read answers snapshot_too_old. One that the transaction has written itself:
-// until it rolls back to a savepoint (invalid_argument).
+// until it rolls back, or a statement of it that has failed is undone (invalid_argument).
 class ValueReader {
  public:
   ValueReader(ValueReader&&) noexcept;

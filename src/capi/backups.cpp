@@ -12,14 +12,14 @@ namespace {
 plimsoll_backup_report from_report(const BackupReport& report) {
   return {sizeof(plimsoll_backup_report),
           report.position.value,
-          report.follow_from.value,
           report.timestamp.value,
           report.salt,
           report.page_size,
           report.total.tables,
           report.total.records,
           report.total.record_bytes,
-          report.total.file_bytes};
+          report.total.file_bytes,
+          report.follow_from.value};
 }
 
 BackupWatcher to_watcher(plimsoll_backup_watch watch, void* context) {

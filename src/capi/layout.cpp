@@ -19,7 +19,7 @@ PLIMSOLL_LAYOUT(plimsoll_info, 48, log_start_lsn);
 PLIMSOLL_LAYOUT(plimsoll_recovery, 64, seconds);
 PLIMSOLL_LAYOUT(plimsoll_problem, 40, what);
 PLIMSOLL_LAYOUT(plimsoll_verify_report, 64, space_compared);
-PLIMSOLL_LAYOUT(plimsoll_backup_report, 80, file_bytes);
+PLIMSOLL_LAYOUT(plimsoll_backup_report, 80, follow_from);
 PLIMSOLL_LAYOUT(plimsoll_txn_options, 72, label);
 PLIMSOLL_LAYOUT(plimsoll_txn_info, 80, prepared);
 PLIMSOLL_LAYOUT(plimsoll_account, 64, is_leaf);

@@ -55,16 +55,19 @@ bool alive(const TransactionImpl* owner, std::uint64_t id) {
   return owner->slot().state.load(std::memory_order_relaxed) != TransactionState::committed;  // a slot may stay for its marks' sake
 }
 
-// A value, cursor or stream dies. True: it gives back what it held; false: its transaction has ended before, and took its memory,
-// or it is prepared, and another thread may be ending it.
+// Whether what a value, cursor or stream has in the transaction's memory is there: it has not ended, and no other thread may be
+// ending it. In this order: the slot may be taken again meanwhile.
+bool holds(const TransactionImpl* owner, std::uint64_t id) { return owner != nullptr && !owner->handed_over() && alive(owner, id); }
+
+// One dies. True: it gives back what it held.
 bool let_go(TransactionImpl* owner, std::uint64_t id) {
-  const bool holds = !owner->handed_over() && alive(owner, id);  // in this order: the slot may be taken again meanwhile
-  if (holds) {
+  const bool held = holds(owner, id);
+  if (held) {
     owner->handle_gone();
   } else {
     owner->engine().stale_handles.fetch_sub(1);
   }
-  return holds;
+  return held;
 }
 
 }  // namespace
@@ -114,9 +117,9 @@ Result<void> Cursor::seek(Bytes key) {
   if (!operation) return std::unexpected(operation.error());
   return impl_->seek(key);
 }
-Bytes Cursor::key() const { return alive(owner_, owner_id_) ? impl_->key() : Bytes{}; }
-Bytes Cursor::value() const { return alive(owner_, owner_id_) ? impl_->value() : Bytes{}; }
-bool Cursor::large() const { return alive(owner_, owner_id_) && impl_->large(); }
+Bytes Cursor::key() const { return holds(owner_, owner_id_) ? impl_->key() : Bytes{}; }
+Bytes Cursor::value() const { return holds(owner_, owner_id_) ? impl_->value() : Bytes{}; }
+bool Cursor::large() const { return holds(owner_, owner_id_) && impl_->large(); }
 
 // --- streams ---
 
@@ -130,7 +133,7 @@ ValueReader& ValueReader::operator=(ValueReader&& other) noexcept {
 ValueReader::~ValueReader() {
   if (impl_ != nullptr && let_go(owner_, owner_id_)) txn::ValueReaderImpl::close(impl_);
 }
-std::uint64_t ValueReader::size() const { return alive(owner_, owner_id_) ? impl_->size() : 0; }
+std::uint64_t ValueReader::size() const { return holds(owner_, owner_id_) ? impl_->size() : 0; }
 Result<std::size_t> ValueReader::read(std::span<char> into) {
   auto operation = Operation::begin(owner_, owner_id_);
   if (!operation) return std::unexpected(operation.error());
@@ -170,7 +173,7 @@ Transaction& Transaction::operator=(Transaction&& other) noexcept {
 // Aborts what has not ended; a reaped one lets go of its slot.
 Transaction::~Transaction() {
   if (impl_ == nullptr || impl_->engine().fork_guard.forked()) return;
-  if (!alive(impl_, id_) || impl_->slot().state.load() == TransactionState::prepared) {  // its coordinator ends it, or has
+  if (!holds(impl_, id_)) {  // its coordinator ends it, or has
     impl_->engine().stale_handles.fetch_sub(1);
     return;
   }

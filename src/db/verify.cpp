@@ -63,7 +63,11 @@ class Snapshot {
     if (!begun) begun = engine.transactions->begin({.read_only = true, .label = label});
     if (!begun) return;
     id_ = (*begun)->id().value;
-    if (txn::TransactionManager::enter(**begun, id_)) transaction_ = *begun;
+    if (txn::TransactionManager::enter(**begun, id_)) {
+      transaction_ = *begun;
+    } else {
+      (*begun)->finish_handle(id_);
+    }
   }
   ~Snapshot() {
     if (transaction_ == nullptr) return;

@@ -171,11 +171,11 @@ void LineServer::receive(Connection& connection) {
 
 // All complete lines; what follows them stays. False: the client does not read.
 bool LineServer::answer_lines(Connection& connection) {
-  for (;;) {
+  for (const auto until = Clock::now() + patience;;) {
     const std::string_view received(connection.line.data(), connection.filled);
     const std::size_t end = received.find('\n');
     if (end == std::string_view::npos) return true;
-    if (!send_all(connection.fd, answer_(received.substr(0, end)) + '\n', Clock::now() + patience)) return false;
+    if (!send_all(connection.fd, answer_(received.substr(0, end)) + '\n', until)) return false;
     connection.filled -= end + 1;
     std::memmove(connection.line.data(), connection.line.data() + end + 1, connection.filled);
   }
@@ -195,13 +195,17 @@ Result<std::string> ask_line(std::string_view folder, std::string_view name, std
   if (socket.get() < 0) return fail_path(errno, "cannot make a socket for", folder);
   const sockaddr_un address = address_in(directory.get(), name);
   // A server that is stopped accepts nobody: once its queue is full, connecting waits, too.
-  const timeval most{.tv_sec = patience.count() / 1000, .tv_usec = patience.count() % 1000 * 1000};
+  const auto wait = std::max(patience, std::chrono::milliseconds(1));  // 0 would be for ever
+  const timeval most{.tv_sec = wait.count() / 1000, .tv_usec = wait.count() % 1000 * 1000};
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0)
     return fail_path(errno, "cannot set up a socket for", folder);
   const auto until = Clock::now() + patience;
-  if (::connect(socket.get(), plain(address), sizeof address) != 0) {
+  int refused = 0;
+  do refused = ::connect(socket.get(), plain(address), sizeof address);
+  while (refused != 0 && errno == EINTR && left_ms(until) > 0);
+  if (refused != 0) {
     if (errno == ENOENT || errno == ECONNREFUSED) return fail(ErrorCode::not_found, "nobody serves {}/{}", folder, name);
-    if (errno == EAGAIN) return fail(ErrorCode::busy, "the server of {} accepts nobody", folder);
+    if (errno == EAGAIN || errno == EINTR) return fail(ErrorCode::busy, "the server of {} accepts nobody", folder);
     return fail_path(errno, "cannot reach the server of", folder);
   }
   if (!send_all(socket.get(), std::string(line) + '\n', until))

@@ -67,7 +67,7 @@ Result<std::unique_ptr<Log>> Log::create(io::FileSystem& files, memory::PageProv
 Result<std::unique_ptr<Log>> Log::open(io::FileSystem& files, memory::PageProvider& provider, Metrics& metrics, TimeSource& time,
                                        const LogOptions& options, Lsn start, Lsn end) {
   PLIMSOLL_ASSIGN(std::unique_ptr<Log> log, make(files, provider, metrics, time, options));
-  PLIMSOLL_TRY(log->segments_.open(start, end));
+  PLIMSOLL_TRY(log->segments_.open(start, end, start == end ? Segments::spares_max : 1));
   log->start_.store(start.value);
   PLIMSOLL_TRY(log->load_tail(end));
   PLIMSOLL_TRY(log->begin_at(end));
@@ -77,8 +77,9 @@ Result<std::unique_ptr<Log>> Log::open(io::FileSystem& files, memory::PageProvid
 // Before a crash records may have reached the disk beyond `end` while one before them did not. They are valid at their positions:
 // were they left, then a new record that ends where one of them begins would call it back to life. A flush writes less than a
 // ring's length beyond what is durable, and everything durable lies below `end`. But nobody knows how large the ring was that time:
-// all that is there is wiped, before anything is appended. A log that begins where it ends was closed in order; then only an
-// opening that did not come to its end can have left something, and that is no more than a checkpoint.
+// all that is there is wiped, before anything is appended (and of the spare segments but one is left, to have less to wipe). A log
+// that begins where it ends was closed in order; then only an opening that did not come to its end can have left something, and
+// that is no more than a checkpoint.
 Result<void> Log::load_tail(Lsn end) {
   PLIMSOLL_CHECK(end.value % 8 == 0);
   const std::uint64_t begin = block_begin(end.value);

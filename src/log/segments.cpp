@@ -153,7 +153,7 @@ Result<bool> Segments::adopt(std::uint64_t index, bool needed) {
   return true;
 }
 
-Result<void> Segments::open(Lsn start, Lsn end) {
+Result<void> Segments::open(Lsn start, Lsn end, std::size_t spares) {
   PLIMSOLL_CHECK(start.value != 0 && start <= end);
   const Change change(*this);
   const std::uint64_t first = start.value / segment_bytes_;
@@ -166,7 +166,7 @@ Result<void> Segments::open(Lsn start, Lsn end) {
   std::uint64_t next = first;
   for (const std::uint64_t index : indexes) {
     bool adopted = false;
-    if (index == next && index < end_segments + spares_max) { PLIMSOLL_ASSIGN(adopted, adopt(index, index < end_segments)); }
+    if (index == next && index < end_segments + spares) { PLIMSOLL_ASSIGN(adopted, adopt(index, index < end_segments)); }
     if (adopted) {
       ++next;
     } else {

@@ -36,8 +36,9 @@ class Segments {
 
   // An empty log: removes leftovers, makes the first segment.
   Result<void> create(Lsn begin);
-  // An existing one: removes what is older than `start` or not contiguous. The segments of [start, end) must exist.
-  Result<void> open(Lsn start, Lsn end);
+  // An existing one: removes what is older than `start` or not contiguous, and all but so many spare ones. The segments of
+  // [start, end) must exist.
+  Result<void> open(Lsn start, Lsn end, std::size_t spares);
   // Overwrites [from, to) with zeroes, as far as segments exist, durably. Block boundaries.
   Result<void> wipe(std::uint64_t from, std::uint64_t to);
 

@@ -20,7 +20,7 @@ Result<void> TransactionImpl::begin(const TransactionOptions& options) {
   written_bytes_max_ = options.written_bytes_max;
   lock_wait_ns_ = options.lock_deadline ? saturated_ns(*options.lock_deadline) : engine_.lock_deadline_ns;
   view_ = {&engine_.registry, 0, 0, false};
-  handed_over_.store(false, std::memory_order_relaxed);
+  handed_over_.store(false, std::memory_order_release);
   PLIMSOLL_DCHECK(last_entry_.load() == 0 && entries_ == 0 && write_set_ == nullptr && !needs_revert_ && !lingering_);
   slot().read_only.store(read_only_, std::memory_order_seq_cst);
   PLIMSOLL_TRY(take_snapshot(options));
@@ -60,6 +60,11 @@ void TransactionImpl::statement_snapshot() {
 // The engine's from here on: whoever lets one go only counts it.
 void TransactionImpl::disown_handles() {
   if (const std::uint64_t handles = std::exchange(handles_, 0); handles != 0) engine_.stale_handles.fetch_add(handles);
+}
+
+void TransactionImpl::hand_over() {
+  disown_handles();
+  handed_over_.store(true, std::memory_order_release);
 }
 
 // Forgets everything but the slot. The slot is released by the caller.
@@ -128,6 +133,7 @@ Result<bool> TransactionImpl::revert_all(Pace pace) {
     log::Writer ending(payload);
     log::write_ending(ending, {id_, 0, {}});
     engine_.log.append(credit, log::Kind::end, ending.view());
+    slot().first_lsn.store(0, std::memory_order_release);  // it may stay until its owner lets go, but commits nothing
   }
   // Entries count as unfinished until END is in the log (protocols.md rule 12).
   finish_reverted(0);
@@ -152,6 +158,7 @@ void TransactionImpl::finish_handle(std::uint64_t id) {
   do {
     const Status status = registry::status_of(control);
     if (slot().id.load() != id || (status != Status::reverting && status != Status::parked)) return;
+    hand_over();  // before it may end
   } while (!slot().control.compare_exchange_weak(control, control | registry::handle_gone_bit));
   release_if_done();
 }
@@ -198,8 +205,7 @@ Result<void> TransactionImpl::prepare() {
     return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could be prepared", id_.value);
   }
   slot().deadline_ns.store(0, std::memory_order_relaxed);  // only its coordinator ends it now
-  disown_handles();
-  handed_over_.store(true, std::memory_order_release);
+  hand_over();
   log::Log::Span span;
   {
     MutexLock lock(engine_.registry.commit_mutex());  // a checkpoint sees the state together with the record

@@ -148,12 +148,12 @@ bool TransactionManager::abort_all() {
 Result<void> TransactionManager::prepare(TransactionImpl& transaction, Bytes global_id) {
   {
     MutexLock lock(prepare_mutex_);
-    std::set<std::uint16_t> lives;  // in which prepared transactions have written
+    std::set<std::uint16_t> lives;  // in which transactions have written that were found prepared, and whose end may not be durable
     for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
       const TransactionState state = engine_.registry.slot(i).state.load();
-      if (engine_.registry.slot(i).id.load() == 0 || (state != TransactionState::preparing && state != TransactionState::prepared))
-        continue;
-      if (global_id_of(i) == global_id)
+      if (engine_.registry.slot(i).id.load() == 0) continue;
+      const bool prepared = state == TransactionState::preparing || state == TransactionState::prepared;
+      if (prepared && global_id_of(i) == global_id)
         return fail(ErrorCode::already_exists, "the global id \"{}\" is of another prepared transaction", global_id);
       if (const std::uint64_t entry = this->transaction(i).last_entry(); entry != 0 && !engine_.versions.ours(entry))
         lives.insert(version::incarnation_of(entry));

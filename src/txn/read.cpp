@@ -97,8 +97,11 @@ Result<TransactionImpl::Attempt> TransactionImpl::read_chain(const btree::LeafPo
 // Memory is taken without a latch, too: when it is short, the collector looks for some, in these very pages.
 Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes key, Want want, memory::Context& into) {
   constexpr int loads_max = 100'000;
-  const Found nothing{.into = &into};
-  Found found = nothing;
+  Found found{.into = &into};
+  const auto nothing = [&] {
+    drop(found);
+    return found;
+  };
   for (int loads = 0; loads < loads_max; ++loads) {
     auto latched = engine_.trees.latch(tree, key);
     if (!latched) {
@@ -106,7 +109,7 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
       return std::unexpected(latched.error());
     }
     btree::LatchedLeaf leaf = std::move(*latched);
-    if (!leaf.found()) return nothing;
+    if (!leaf.found()) return nothing();
     const btree::RecordView record = leaf.record();
     std::uint64_t address = record.previous(), missing = 0;
     Bytes value{record.value, record.value_bytes};
@@ -131,10 +134,13 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
     }
     if (missing != 0) {
       leaf.unlatch();
-      PLIMSOLL_TRY(engine_.pool.read(version::page_of(missing)));
+      if (auto loaded = engine_.pool.read(version::page_of(missing)); !loaded) {
+        drop(found);
+        return std::unexpected(loaded.error());
+      }
       continue;
     }
-    if (!seen || (flags & btree::flag_deleted) != 0) return nothing;
+    if (!seen || (flags & btree::flag_deleted) != 0) return nothing();
     if (const std::size_t bytes = value.size(); want == Want::value && (found.data == nullptr || found.bytes != bytes)) {
       page.unlatch();
       leaf.unlatch();
@@ -145,6 +151,7 @@ Result<TransactionImpl::Found> TransactionImpl::read_latched(TreeId tree, Bytes 
     found.large = (flags & btree::flag_large) != 0;
     return found;
   }
+  drop(found);
   return fail(ErrorCode::memory_budget_exceeded, "the versions of one key do not fit into the buffer pool");
 }
 

@@ -57,7 +57,7 @@ void TransactionImpl::finish_reverted(std::uint64_t kept) {
 
 Result<void> TransactionImpl::roll_back(std::uint64_t target, std::uint64_t entries_kept) {
   ++write_count_;
-  ++rollbacks_;
+  if (last_entry() != target) ++rollbacks_;
   PLIMSOLL_TRY(revert_to(target, Pace::wait));
   for (std::uint64_t i = entries_kept; i < std::min<std::uint64_t>(entries_, write_set_max); ++i)
     context_.free(std::exchange(write_set_[i].key, nullptr), write_set_[i].key_bytes);

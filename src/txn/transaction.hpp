@@ -73,7 +73,7 @@ class TransactionImpl {
   Result<std::span<char>> allocate(std::size_t bytes, std::size_t alignment);
   void free_value(const char* data, std::size_t bytes) { context_.free(const_cast<char*>(data), bytes); }
   // Values, cursors and streams that users hold; those that outlive the transaction are the engine's (Engine::stale_handles).
-  // Once it is prepared, all of them are: another thread may end it.
+  // Once another thread may end it (it is prepared, or its handle is gone before it was reverted), all of them are.
   bool handed_over() const { return handed_over_.load(std::memory_order_acquire); }
   void handle_made() { ++handles_; }
   void handle_gone() { --handles_; }
@@ -129,6 +129,7 @@ class TransactionImpl {
   // begin_end.cpp
   Result<void> take_snapshot(const TransactionOptions& options);
   void disown_handles();
+  void hand_over();
   void end(bool committed);
   Result<void> check_writable(Bytes key) const;
   // read.cpp

@@ -179,12 +179,12 @@ Result<bool> ValueReaderImpl::open(TreeId tree, Bytes key) {
 
 // Whether the extents still are this value's.
 Result<void> ValueReaderImpl::check_kept() const {
-  if (transaction_.snapshot() != snapshot_)
+  if (rollbacks_ == 0 && transaction_.snapshot() != snapshot_)
     return fail(ErrorCode::snapshot_too_old,
                 "a value is kept for the statement that opened it: this read_committed transaction has begun another one since");
   if (rollbacks_ != 0 && rollbacks_ != transaction_.rollbacks())
     return fail(ErrorCode::invalid_argument,
-                "the value was written by this transaction, which has rolled back to a savepoint since");
+                "the value was written by this transaction, and what it did has been taken back since, at least in part");
   return {};
 }
 

@@ -29,7 +29,10 @@ class LogFollower {
     switch (entry.kind) {
       case LogEntry::Kind::put: mine[key] = Value{std::string(entry.value), entry.out_of_line}; break;
       case LogEntry::Kind::erase: mine[key] = std::nullopt; break;
-      case LogEntry::Kind::revert: mine.erase(key); break;
+      case LogEntry::Kind::revert:
+        mine.erase(key);
+        if (mine.empty()) open_.erase(entry.transaction);
+        break;
       case LogEntry::Kind::commit:
         ordered_ &= last_commit_ < entry.commit_timestamp;
         last_commit_ = entry.commit_timestamp;
@@ -51,6 +54,7 @@ class LogFollower {
       if (key.first == tree.value) all.emplace(key.second, value.bytes);
     return all;
   }
+  std::size_t open() const { return open_.size(); }
   bool ordered() const { return ordered_; }  // positions and timestamps have only grown
 
  private:

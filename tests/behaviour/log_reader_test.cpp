@@ -53,6 +53,7 @@ TEST_F(LogReader, AConsumerRebuildsTheTable) {
   flush();
   at = follow(follower, at);
   EXPECT_TRUE(follower.ordered());
+  EXPECT_EQ(follower.open(), 0u) << "aborted ones are kept";
   EXPECT_EQ(follower.records(where.tree()), model);
   EXPECT_EQ(Records(model.begin(), model.end()), scan(where));
   LogFollower fresh;                    // the same from the beginning in one go
@@ -102,6 +103,7 @@ TEST_F(LogReader, WhatWasRolledBackDoesNotHideWhatOthersCommitMeanwhile) {
   const auto records = follower.records(where.tree());
   EXPECT_EQ(records, (std::map<std::string, std::string>{{"a", "other"}, {"b", "other"}, {"mine", "1"}, {"new", "other"}}));
   EXPECT_EQ(Records(records.begin(), records.end()), scan(where));
+  EXPECT_EQ(follower.open(), 0u);
 }
 
 TEST_F(LogReader, LargeValuesAreMarkedOutOfLine) {

@@ -171,6 +171,33 @@ TEST_F(Misuse, CloseEndsOpenTransactionsAndTheirHandlesMayDieLater) {
   EXPECT_EQ(now(table(), "k"), "old");
 }
 
+// A killed transaction is undone by who kills it, while its owner lets its handle go first and what he has read from it later.
+TEST_F(Misuse, ValuesMayOutliveTheHandleOfATransactionThatIsBeingUndone) {
+  const Table where = table();
+  fill(where, 20, 1000);
+  const int rounds = static_cast<int>(scaled(400, 80));
+  for (int round = 0; round < rounds; ++round) {
+    std::optional<Transaction> tx = begin();
+    for (std::uint64_t i = 0; i < 20; ++i) ASSERT_OK(tx->put(where, key_of(i), "never"));
+    std::vector<Value> values;
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      auto value = tx->get(where, key_of(i));
+      ASSERT_TRUE(value && *value);
+      values.push_back(std::move(**value));
+    }
+    auto cursor = tx->cursor(where);
+    ASSERT_TRUE(cursor);
+    std::thread killer([&, id = tx->id()] { static_cast<void>(db().kill(id)); });
+    if (round % 3 == 0) std::this_thread::yield();
+    tx.reset();
+    values.clear();
+    { const auto gone = std::move(*cursor); }
+    killer.join();
+  }
+  EXPECT_TRUE(eventually([&] { return gauge("active_transactions") == 0; }));
+  EXPECT_EQ(now(where, key_of(0)), noise(1000, 0));
+}
+
 // As the end of a main() does it: everything that was in scope dies after the store was closed.
 TEST_F(Misuse, HandlesOfEndedTransactionsMayDieAfterTheStoreToo) {
   const Table where = table();
