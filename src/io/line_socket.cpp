@@ -22,8 +22,8 @@ namespace plimsoll::io {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds patience{1000};  // with a client that does not read
-constexpr int rest_ms = 100;                         // when the process has no descriptor left for a client
+constexpr std::chrono::milliseconds client_patience{1000};  // with a client that does not read
+constexpr int rest_ms = 100;                                // when the process has no descriptor left for a client
 
 int left_ms(Clock::time_point until) {
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now());
@@ -171,7 +171,7 @@ void LineServer::receive(Connection& connection) {
 
 // All complete lines; what follows them stays. False: the client does not read.
 bool LineServer::answer_lines(Connection& connection) {
-  for (const auto until = Clock::now() + patience;;) {
+  for (const auto until = Clock::now() + client_patience;;) {
     const std::string_view received(connection.line.data(), connection.filled);
     const std::size_t end = received.find('\n');
     if (end == std::string_view::npos) return true;
