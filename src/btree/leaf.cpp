@@ -57,10 +57,9 @@ void LatchedLeaf::erase() {
   found_ = false;
 }
 
-bool LatchedLeaf::sparse() const {
-  const Node node(page_.bytes());
-  return node.used_bytes() * 100 < std::size_t{node.page_bytes()} * sparse_percent;
-}
+static bool is_sparse(Node node) { return node.used_bytes() * 100 < std::size_t{node.page_bytes()} * sparse_percent; }
+bool LatchedLeaf::sparse() const { return is_sparse(Node(page_.bytes())); }
+bool LeafCopy::sparse() const { return is_sparse(Node(bytes_)); }
 
 void apply_put(char* leaf, Bytes key, const Record& record) {
   PLIMSOLL_CHECK(Node(leaf).leaf());

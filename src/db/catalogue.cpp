@@ -70,7 +70,9 @@ Result<TreeId> Catalogue::create(Bytes name) {
   if (engine_.log.failed())
     return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
   MutexLock lock(mutex_);
-  if (find_to_change(name)) return fail(ErrorCode::already_exists, "table \"{}\" exists already", name);
+  const auto there = find_to_change(name);
+  if (there) return fail(ErrorCode::already_exists, "table \"{}\" exists already", name);
+  if (there.error().code() != ErrorCode::not_found) return there;
   PLIMSOLL_ASSIGN(const storage::Reservation page, engine_.space.reserve(1));
   PLIMSOLL_ASSIGN(storage::FreeFrame frame, engine_.pool.take_frame());
   const std::uint32_t page_bytes = engine_.pool.page_bytes(), root_number = page.first();
@@ -80,6 +82,7 @@ Result<TreeId> Catalogue::create(Bytes name) {
   const Bytes value{reinterpret_cast<const char*>(&root_number), sizeof root_number};
   PLIMSOLL_ASSIGN(btree::LatchedLeaf leaf,
                   engine_.trees.latch_with_room(catalogue, name, value.size(), log::Log::Priority::normal, until));
+  PLIMSOLL_CHECK(!leaf.found());
   storage::ExclusivePage root = engine_.pool.create(std::move(frame), storage::data_page(root_number));
   storage::ExclusivePage map = engine_.space.latch_map(page);
   btree::StructureChange change(engine_.log, credit, payload);
@@ -120,7 +123,10 @@ Result<void> Catalogue::drop(Bytes name) {
     return std::unexpected(unnamed.error());
   }
   PLIMSOLL_TRY(engine_.log.flush_to(*unnamed));
-  return free_dropped(marker, tree, buffer);
+  const auto freed = free_dropped(marker, tree, buffer);
+  if (freed) return {};
+  return fail(freed.error().code(), "table \"{}\" is dropped, but its pages stay taken until a later open can free them: {}", name,
+              freed.error().details());
 }
 
 // For room in the log.
@@ -250,7 +256,8 @@ Result<bool> Catalogue::free_large_value(TreeId tree, Bytes key) {
   return true;
 }
 
-Result<void> Catalogue::finish_drops() {
+// What cannot be freed now (a page of it is damaged, say) stays taken, with its marker, and is tried again by the next open.
+Result<void> Catalogue::finish_drops(const std::function<void(TreeId, const Error&)>& failed) {
   PLIMSOLL_ASSIGN(const std::vector<TableInfo> all, list(true));
   memory::Context context(engine_.contexts, "drop");
   PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
@@ -262,7 +269,8 @@ Result<void> Catalogue::finish_drops() {
     if (named) {
       PLIMSOLL_TRY(change_entry(table.name, std::nullopt));
     } else {
-      PLIMSOLL_TRY(free_dropped(table.name, table.tree, buffer));
+      const auto freed = free_dropped(table.name, table.tree, buffer);
+      if (!freed) failed(table.tree, freed.error());
     }
   }
   return {};

@@ -40,7 +40,8 @@ class Catalogue {
   Result<void> drop(Bytes name);      // busy: a transaction runs
   bool is_dropped(TreeId tree, std::uint32_t opened) const { return dropped_.stale(tree, opened); }
   Result<Standing> standing();  // while none is being made or dropped
-  Result<void> finish_drops();  // frees what an interrupted drop left
+  // Frees what an interrupted drop left; tells `failed` of what it cannot.
+  Result<void> finish_drops(const std::function<void(TreeId, const Error&)>& failed);
   Result<std::vector<TableInfo>> list(bool internal);
 
  private:

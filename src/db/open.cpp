@@ -66,7 +66,9 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
   PLIMSOLL_TRY(store->read_or_create());
   PLIMSOLL_TRY(store->open_files());
   PLIMSOLL_TRY(store->recover());
-  PLIMSOLL_TRY(store->catalogue_->finish_drops());
+  PLIMSOLL_TRY(store->catalogue_->finish_drops([&](TreeId tree, const Error& why) {
+    store->events_->add(EventKind::corruption, "a dropped table's pages stay taken (tree {}): {}", tree.value, why.message());
+  }));
   store->budget_->pressure().set_baseline();
   if (options.background_threads) store->budget_->pressure().set_wait(saturated_ns(options.memory_deadline));
   store->move_window();  // before anything is superseded

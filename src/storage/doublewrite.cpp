@@ -88,6 +88,12 @@ void DoublewritePages::cleared() {
   unknown_ = false;
 }
 
+std::span<const PageKey> DoublewritePages::in_area(Keys& keys) const {
+  const MutexLock lock(mutex_);
+  keys = in_area_;
+  return std::span(keys).first(in_area_count_);
+}
+
 bool DoublewritePages::may_hold(PageKey from, PageKey to) const {
   const auto concerned = [&](PageKey key) { return key >= from && key < to; };
   const MutexLock lock(mutex_);
@@ -108,6 +114,15 @@ Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::sp
   PLIMSOLL_TRY(area.write(image_offset(0, page_bytes), {images, keys.size() * page_bytes}));
   PLIMSOLL_TRY(area.write(0, header.bytes));
   return area.sync();
+}
+
+Result<void> read_doublewrite(io::File& area, std::uint32_t page_bytes, std::uint64_t salt, std::span<const PageKey> keys,
+                              char* images) {
+  PLIMSOLL_TRY(area.read(image_offset(0, page_bytes), {images, keys.size() * page_bytes}));
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    if (check_image(images + i * page_bytes, page_bytes, salt, keys[i]) != PageState::good)
+      return fail(ErrorCode::corruption, "the copy of page {} in the doublewrite area is damaged", page_of(keys[i]));
+  return {};
 }
 
 Result<void> clear_doublewrite(io::File& area) {

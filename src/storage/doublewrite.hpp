@@ -33,9 +33,10 @@ class DoublewritePages {
   void unsure();          // it may hold the batch or what it held before
   void cleared();         // the area holds nothing
   bool may_hold(PageKey from, PageKey to) const;
+  using Keys = std::array<PageKey, doublewrite_batch>;
+  std::span<const PageKey> in_area(Keys& keys) const;  // in their order there
 
  private:
-  using Keys = std::array<PageKey, doublewrite_batch>;
   mutable Mutex mutex_{LatchRank::writer};
   Keys in_area_ PLIMSOLL_GUARDED_BY(mutex_), in_batch_ PLIMSOLL_GUARDED_BY(mutex_);
   std::size_t in_area_count_ PLIMSOLL_GUARDED_BY(mutex_) = 0, in_batch_count_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
@@ -44,6 +45,10 @@ class DoublewritePages {
 
 // Writes one batch of sealed images (adjacent in memory, `images`), synced when it returns.
 Result<void> write_doublewrite(io::File& area, std::uint32_t page_bytes, std::span<const PageKey> keys, const char* images);
+
+// The images of the batch that the area holds, which are these, adjacent. corruption: one of them is not whole.
+Result<void> read_doublewrite(io::File& area, std::uint32_t page_bytes, std::uint64_t salt, std::span<const PageKey> keys,
+                              char* images);
 
 // Forgets the last batch: repair() finds nothing. Synced when it returns.
 Result<void> clear_doublewrite(io::File& area);

@@ -327,6 +327,7 @@ class Pool final : public memory::Reclaimer {
   void copy_out(FrameIndex frame, Waiting waiting, WriteBatch& batch);
   Result<void> store(WriteBatch& batch);
   Result<void> write_in_place(std::span<const WriteBatch::Entry> entries, bool sync);
+  Result<void> settle_area();
   void finish(const WriteBatch::Entry& entry, bool stored, After after);
 
   char* base_ = nullptr;
@@ -366,6 +367,7 @@ class Pool final : public memory::Reclaimer {
   Mutex clock_mutex_{LatchRank::pool};  // the hand; and that no chunk goes while its frames are looked at
   FrameIndex hand_ PLIMSOLL_GUARDED_BY(clock_mutex_) = 0;
   Turn writer_turn_{LatchRank::writer};               // the write buffer, the doublewrite area, FrameInfo::writing
+  bool unsettled_ = false;                            // under the turn: pages of the area's batch may be torn in their places
   std::optional<memory::Registration> registration_;  // once it is open
 };
 

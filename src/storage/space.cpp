@@ -18,7 +18,9 @@ namespace {
 constexpr std::size_t reservations_max = 1024;  // a dozen for each of 80 threads in the middle of a split
 constexpr auto reservation_wait = std::chrono::seconds(2);
 constexpr std::uint64_t growth_min = 1_MiB, growth_max = 64_MiB, growth_share = 16;
-constexpr std::uint32_t file_pages_max = std::numeric_limits<std::uint32_t>::max() - 1;
+// Less than a group (of the largest pages) below what 32 bits hold, so that the number behind a last group that is not whole fits,
+// too.
+constexpr std::uint32_t file_pages_max = std::numeric_limits<std::uint32_t>::max() - page_bytes_max * 8;
 
 // Blocks are taken for so much of the file at once. For a number of these units the space remembers that nothing is missing in
 // them; for others it asks the file system, which costs little.
@@ -267,7 +269,7 @@ Result<void> Space::Impl::grow(std::uint32_t seen_pages, std::uint32_t count) {
   const std::uint64_t least = pages_to_grow(pages, count);
   const std::uint64_t step = std::max(least, std::clamp(bytes / growth_share, growth_min, growth_max) / page_bytes);
   for (const std::uint64_t more : {step, least}) {
-    if (pages + more > file_pages_max) break;
+    if (pages + more > file_pages_max) continue;
     const Result<void> allocated = data.allocate(bytes, more * page_bytes);
     if (!allocated && allocated.error().code() == ErrorCode::no_space) continue;
     PLIMSOLL_TRY(allocated);

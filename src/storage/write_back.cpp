@@ -33,6 +33,7 @@ Result<void> Pool::write_back(Lsn below) {
 
 // Answers how many pages were written.
 Result<std::size_t> Pool::write_frames(std::span<const FrameIndex> frames, Waiting waiting, After after) {
+  PLIMSOLL_TRY(settle_area());
   WriteBatch batch;
   doublewritten_.begin_batch();
   for (const FrameIndex frame : frames) copy_out(frame, waiting, batch);
@@ -97,14 +98,38 @@ Result<void> Pool::store(WriteBatch& batch) {
     metrics_.add(Counter::doublewrite_batches);
   }
   std::sort(kept.begin(), kept.end(), [](const WriteBatch::Entry& a, const WriteBatch::Entry& b) { return a.key < b.key; });
-  PLIMSOLL_TRY(write_in_place(kept, true));
+  if (auto placed = write_in_place(kept, true); !placed) {
+    unsettled_ = !kept.empty() && doublewrite_ != nullptr;
+    return placed;
+  }
   return write_in_place({batch.scratch.data(), batch.scratch_count}, false);
+}
+
+// A batch of which some pages may be torn in their places, since writing them there has failed: their only whole images are in the
+// area. Before that is used for anything else they go to their places.
+Result<void> Pool::settle_area() {
+  if (!unsettled_) return {};
+  DoublewritePages::Keys keys_buffer;
+  const auto keys = doublewritten_.in_area(keys_buffer);
+  PLIMSOLL_TRY(read_doublewrite(*doublewrite_, page_bytes(), salt_, keys, write_buffer_.data()));
+  WriteBatch batch;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (files_.find(file_of(keys[i])) == nullptr) continue;
+    char* const image = write_buffer_.data() + i * page_bytes();
+    batch.kept[batch.kept_count++] = {.frame = no_frame, .key = keys[i], .lsn = lsn_of(image), .image = image};
+  }
+  const std::span kept(batch.kept.data(), batch.kept_count);
+  std::sort(kept.begin(), kept.end(), [](const WriteBatch::Entry& a, const WriteBatch::Entry& b) { return a.key < b.key; });
+  PLIMSOLL_TRY(write_in_place(kept, true));
+  unsettled_ = false;
+  return {};
 }
 
 Result<void> Pool::settle_writes(std::uint32_t first, std::uint32_t count) {
   if (doublewrite_ != nullptr && !doublewritten_.may_hold(data_page(first), data_page(first + count))) return {};
   const TurnHolder turn(writer_turn_);  // a batch under way reaches its end
   if (doublewrite_ == nullptr || !doublewritten_.may_hold(data_page(first), data_page(first + count))) return {};
+  PLIMSOLL_TRY(settle_area());
   PLIMSOLL_TRY(clear_doublewrite(*doublewrite_));
   doublewritten_.cleared();
   return {};

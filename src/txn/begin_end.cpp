@@ -34,6 +34,11 @@ Result<void> TransactionImpl::take_snapshot(const TransactionOptions& options) {
   if (options.as_of) {
     PLIMSOLL_TRY(engine_.registry.take_snapshot_at(slot_, *options.as_of));
     view_.snapshot = options.as_of->value;
+    if (*options.as_of > engine_.registry.read_only_horizon()) {  // it may see commits that are not durable: it waits for them
+      if (engine_.log.failed())
+        return fail(ErrorCode::read_only, "the log has failed: what was committed at that time may be lost");
+      read_position_ = engine_.log.end();
+    }
   } else if (options.with_position) {
     if (engine_.log.failed()) return fail(ErrorCode::read_only, "the log has failed: no snapshot has a position in it");
     // A commit draws its timestamp and the place of its record under this mutex: what lies below the log's end is in the snapshot.
@@ -53,7 +58,8 @@ Result<void> TransactionImpl::take_snapshot(const TransactionOptions& options) {
 // READ COMMITTED sees what was committed when the statement began.
 void TransactionImpl::statement_snapshot() {
   if (isolation_ != Isolation::read_committed || read_only_) return;
-  view_.snapshot = engine_.registry.take_snapshot(slot_, false).value;
+  view_.read_only = engine_.log.failed();
+  view_.snapshot = engine_.registry.take_snapshot(slot_, view_.read_only).value;
   read_position_ = engine_.log.end();
 }
 

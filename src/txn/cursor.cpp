@@ -117,11 +117,9 @@ Result<void> CursorImpl::load() {
   return {};
 }
 
-// True: the record is visible and not deleted; key and value are set.
+// Of the record at the index, whose key is set. True: it is visible and not deleted; the value is set.
 Result<bool> CursorImpl::take(std::uint16_t index) {
-  const btree::LeafCopy leaf(leaf_buffer_);
-  key_bytes_ = leaf.key(index, key_).size();
-  const btree::RecordView record = leaf.record(index);
+  const btree::RecordView record = btree::LeafCopy(leaf_buffer_).record(index);
   if (!registry::is_mark(record.stamp()) && record.stamp() <= transaction_.view_.snapshot) {
     large_ = (record.flags & btree::flag_large) != 0;
     value_ = large_ ? Bytes{} : Bytes{record.value, record.value_bytes};
@@ -161,13 +159,14 @@ Result<bool> CursorImpl::next() {
     const btree::LeafCopy leaf(leaf_buffer_);
     const bool forward = direction_ == Direction::forward;
     while (forward ? index_ < leaf.count() : index_ > 0) {
-      const std::uint16_t index = forward ? index_++ : --index_;
-      PLIMSOLL_ASSIGN(const bool present, take(index));
+      const auto index = static_cast<std::uint16_t>(forward ? index_ : index_ - 1);
+      key_bytes_ = leaf.key(index, key_).size();
       if (outside(key())) {
-        drop_value();
         done_ = true;
         return false;
       }
+      PLIMSOLL_ASSIGN(const bool present, take(index));  // after an error the next call comes to it again
+      index_ = static_cast<std::uint16_t>(forward ? index + 1 : index);
       if (!present) continue;
       assign(position_, key());
       inclusive_ = sought_ = false;

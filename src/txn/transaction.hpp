@@ -84,7 +84,7 @@ class TransactionImpl {
   registry::SlotIndex slot_index() const { return slot_; }
   TxnId id() const { return id_; }
   Timestamp snapshot() const { return Timestamp{view_.snapshot}; }
-  Lsn position() const { return read_only_ ? read_position_ : Lsn{}; }
+  Lsn position() const { return follow_from_ ? read_position_ : Lsn{}; }
   Lsn follow_from() const { return follow_from_; }
   std::uint64_t rollbacks() const { return rollbacks_; }  // so many and one
   std::uint64_t last_entry() const { return last_entry_.load(std::memory_order_acquire); }

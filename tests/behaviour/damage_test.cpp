@@ -102,6 +102,36 @@ TEST_F(Damage, ADamagedPageIsReportedWithPageAndTableAndTheRestIsReadable) {
   EXPECT_TRUE(report->problems.empty());
 }
 
+TEST_F(Damage, ADamagedTableCanBeDropped) {
+  bool dropped = false;
+  const std::uint64_t pages = size("data") / 8192;
+  for (std::uint64_t page = 5; page < pages && !dropped; page += 11) {
+    SCOPED_TRACE(page);
+    flip("data", page * 8192 + 3000);
+    auto opened = reopened();
+    ASSERT_OK(opened);
+    auto report = (*opened)->verify();
+    ASSERT_OK(report);
+    for (const VerifyProblem& one : report->problems) dropped |= one.page == page && one.table == "second";
+    if (dropped) {
+      const auto outcome = (*opened)->drop_table("second");
+      ASSERT_FALSE(outcome);
+      EXPECT_EQ(outcome.error().code(), ErrorCode::corruption);
+      EXPECT_NE(outcome.error().message().find("is dropped, but"), std::string::npos) << outcome.error().message();
+    }
+    EXPECT_OK((*opened)->close());
+    if (!dropped) flip("data", page * 8192 + 3000);  // mended
+  }
+  ASSERT_TRUE(dropped);
+  for (int again = 0; again < 2; ++again) {
+    auto opened = reopened();
+    ASSERT_OK(opened);
+    EXPECT_FALSE((*opened)->open_table("second"));
+    EXPECT_EQ(readable(**opened, "first"), 3000u);
+    EXPECT_OK((*opened)->close());
+  }
+}
+
 TEST_F(Damage, EveryByteOfAPageIsCovered) {
   for (std::uint64_t at = 0; at < 8192; at += 509) {
     flip("data", 20 * 8192 + at, 1);

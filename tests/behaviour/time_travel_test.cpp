@@ -32,6 +32,26 @@ TEST_F(TimeTravel, InsideTheWindowEveryMomentIsExact) {
   for (const auto& [when, value] : moments) ASSERT_EQ(at(when, where, "k"), value);
 }
 
+TEST_F(TimeTravel, WhatIsNotDurableYetIsWaitedFor) {
+  options.background_threads = false;
+  const Table where = table();
+  put(where, "k", "old");
+  auto writer = begin({});
+  ASSERT_OK(writer.put(where, "k", "new"));
+  std::atomic<int> called{0};
+  ASSERT_OK(writer.commit_async([](void* count, Result<void>) { ++*static_cast<std::atomic<int>*>(count); }, &called));
+  const Lsn before = db().durable_lsn();
+  {
+    auto tx = begin({.as_of = db().now()});
+    EXPECT_EQ(text(tx.get(where, "k")), "new");
+    EXPECT_EQ(tx.position(), Lsn{});
+    EXPECT_EQ(db().durable_lsn(), before);
+    ASSERT_OK(tx.commit());
+  }
+  EXPECT_GT(db().durable_lsn(), before) << "what it has read could be lost";
+  EXPECT_TRUE(eventually([&] { return called == 1; }));
+}
+
 TEST_F(TimeTravel, OutsideTheWindowTheAnswerIsSnapshotTooOld) {
   const Table where = table();
   put(where, "k", "0");

@@ -1,4 +1,5 @@
-// A statement of many changes that fails in the middle, while undoing it fails too: half of it is never committed.
+// Statements that fail in the middle because pages cannot be read: half of one is never committed, and a cursor passes nothing
+// over.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -13,56 +14,111 @@ using io::simulation::SimulatedFileSystem;
 
 std::string key(int number) { return fmt::format("k{:07}", number); }
 
-TEST(StatementFaultsTest, HalfAStatementIsNeverCommitted) {
-  constexpr int records = 20'000;  // more than the pool holds, as are the versions that erasing them makes
-  SimulatedFileSystem disk;
-  SteppingTime time;
-  Environment environment{&disk, &time, 9};
-  Options options = tiny_store(environment);
-  options.log_segment_bytes = 1_MiB;
-  options.log_bytes_max = 64_MiB;
-  auto db = Database::open(store_path, options);
-  ASSERT_TRUE(db) << db.error().message();
-  auto table = db->open_table("t", {.create_if_missing = true});
-  ASSERT_TRUE(table);
-  for (int at = 0; at < records; at += 500) {
-    auto tx = db->begin();
-    ASSERT_TRUE(tx);
-    for (int i = at; i < at + 500; ++i) ASSERT_TRUE(tx->put(*table, key(i), std::string(700, 'o')));
-    ASSERT_TRUE(tx->commit());
-    ASSERT_TRUE(db->checkpoint());
+class StatementFaultsTest : public ::testing::Test {
+ protected:
+  static constexpr int records = 20'000;  // more than the pool holds, as are the versions that erasing them makes
+
+  void SetUp() override {
+    Options options = tiny_store(environment_);
+    options.log_segment_bytes = 1_MiB;
+    options.log_bytes_max = 64_MiB;
+    auto opened = Database::open(store_path, options);
+    ASSERT_TRUE(opened) << opened.error().message();
+    db_.emplace(std::move(*opened));
+    auto made = db_->open_table("t", {.create_if_missing = true});
+    ASSERT_TRUE(made);
+    table_ = *made;
+    for (int at = 0; at < records; at += 500) write(at, at + 500, 'o');
   }
-  const auto left = [&] {
-    auto tx = db->begin({.read_only = true});
+  void write(int from, int to, char what) {
+    auto tx = db_->begin();
+    ASSERT_TRUE(tx);
+    for (int i = from; i < to; ++i) ASSERT_TRUE(tx->put(table_, key(i), std::string(700, what)));
+    ASSERT_TRUE(tx->commit());
+    ASSERT_TRUE(db_->checkpoint());
+  }
+  // Reads every leaf twice, as no scan does: what else was in the pool is not.
+  void crowd() {
+    auto tx = db_->begin({.read_only = true});
+    ASSERT_TRUE(tx);
+    for (int i = 0; i < 2 * records; i += 3) ASSERT_TRUE(tx->get(table_, key(i % records)));
+  }
+  std::uint64_t count() {
+    auto tx = db_->begin({.read_only = true});
     EXPECT_TRUE(tx);
-    auto count = tx->count(*table);
+    auto count = tx->count(table_);
     EXPECT_TRUE(count) << count.error().message();
     return count.value_or(0);
-  };
+  }
+  SimulatedFileSystem disk_;
+  SteppingTime time_;
+  Environment environment_{&disk_, &time_, 9};
+  std::optional<Database> db_;
+  Table table_;
+};
+
+TEST_F(StatementFaultsTest, AStepOfACursorThatFailedIsRepeated) {
+  int failed = 0;
+  for (const Direction direction : {Direction::forward, Direction::backward}) {
+    const int first = direction == Direction::forward ? 0 : records - 1, step = direction == Direction::forward ? 1 : -1;
+    auto tx = db_->begin({.read_only = true});
+    ASSERT_TRUE(tx);
+    const char seen = direction == Direction::forward ? 'o' : 'p';  // what the end of the loop has written
+    write(0, 300, 'n');                                             // what the cursor sees lies in the version store
+    write(records - 300, records, 'n');
+    auto cursor = tx->cursor(table_, {}, direction);
+    ASSERT_TRUE(cursor);
+    for (int n = 0; n < 300; ++n) {
+      if (n % 25 == 7) {
+        crowd();
+        disk_.inject({.operation = Operation::read, .from_then_on = true});
+      }
+      auto more = cursor->next();
+      if (!more) {
+        EXPECT_EQ(more.error().code(), ErrorCode::io_error) << more.error().message();
+        EXPECT_FALSE(cursor->next());
+        ++failed;
+        disk_.clear_faults();
+        more = cursor->next();
+      }
+      disk_.clear_faults();
+      ASSERT_TRUE(more && *more);
+      ASSERT_EQ(cursor->key(), key(first + n * step));
+      ASSERT_EQ(cursor->value(), std::string(700, seen));
+    }
+    const auto gone = std::move(*cursor);
+    ASSERT_TRUE(tx->commit());
+    write(0, 300, 'p');
+    write(records - 300, records, 'p');
+  }
+  EXPECT_GT(failed, 0) << "the test shows nothing";
+}
+
+TEST_F(StatementFaultsTest, HalfAStatementIsNeverCommitted) {
   int half_done = 0;
   for (const std::uint64_t nth : {500, 1500, 2500}) {
-    auto tx = db->begin();
+    auto tx = db_->begin();
     ASSERT_TRUE(tx);
-    ASSERT_TRUE(tx->put(*table, "mine", "v"));
-    disk.inject({.operation = Operation::read, .nth = nth, .from_then_on = true});
-    auto erased = tx->erase_range(*table, {});
-    disk.clear_faults();
+    ASSERT_TRUE(tx->put(table_, "mine", "v"));
+    disk_.inject({.operation = Operation::read, .nth = nth, .from_then_on = true});
+    auto erased = tx->erase_range(table_, {});
+    disk_.clear_faults();
     ASSERT_FALSE(erased) << "it had to read more than it could";
     EXPECT_EQ(erased.error().code(), ErrorCode::io_error) << erased.error().message();
     if (erased.error().message().find("neither finished nor undone") == std::string::npos) {
       ASSERT_TRUE(tx->abort());
     } else {
       ++half_done;
-      auto put = tx->put(*table, "mine", "w");
+      auto put = tx->put(table_, "mine", "w");
       ASSERT_FALSE(put);
       EXPECT_EQ(put.error().code(), ErrorCode::transaction_timeout) << put.error().message();
       EXPECT_FALSE(tx->commit());
     }
-    for (int rounds = 0; rounds < 100 && db->run_background(); ++rounds) {}
-    EXPECT_EQ(left(), std::uint64_t{records});
+    for (int rounds = 0; rounds < 100 && db_->run_background(); ++rounds) {}
+    EXPECT_EQ(count(), std::uint64_t{records});
   }
   EXPECT_GT(half_done, 0) << "the test shows nothing";
-  auto report = db->verify();
+  auto report = db_->verify();
   ASSERT_TRUE(report);
   EXPECT_TRUE(report->problems.empty());
 }

@@ -83,6 +83,31 @@ TEST(WriteBack, AFailedWriteLeavesThePageDirty) {
   for (std::uint32_t i = 0; i < 3; ++i) EXPECT_EQ(f.counter_of(data_page(i)), 0u);
 }
 
+// A page is torn in its place because writing it has failed: until it is whole there, the area keeps its image, whatever else is
+// written.
+TEST(WriteBack, TheAreaIsKeptUntilItsPagesAreWholeInTheirPlaces) {
+  constexpr std::uint32_t frames = 32, torn = 3;
+  PoolFixture f(frames);
+  f.create_pages(torn);
+  f.disk.inject({.operation = io::simulation::Operation::write, .nth = 4, .lands_bytes = 1000});  // after the area's two and page 0
+  ASSERT_FALSE(f.pool->write_back(everything));
+  {
+    std::vector<ExclusivePage> in_use;  // so that nobody writes them again
+    for (std::uint32_t i = 0; i < torn; ++i) {
+      auto page = f.pool->latch(data_page(i));
+      ASSERT_TRUE(page);
+      in_use.push_back(std::move(*page));
+    }
+    for (std::uint32_t i = torn; i < frames; ++i) f.create(data_page(100 + i));
+    ASSERT_TRUE(f.pool->take_frame()) << "a batch of others";
+  }
+  PageImage image;
+  for (std::uint32_t i = 0; i < torn; ++i) {
+    ASSERT_TRUE(f.data.read(std::uint64_t{i} * test_page_bytes, image));
+    EXPECT_EQ(check_image(image.data(), test_page_bytes, test_salt, data_page(i)), PageState::good) << "page " << i;
+  }
+}
+
 // A page that was copied is freed, and made anew in a frame that the batch comes to later: its two images in one batch may reach
 // the file in either order.
 TEST(WriteBack, ABatchHoldsNoPageTwice) {
