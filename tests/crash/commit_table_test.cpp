@@ -1,46 +1,23 @@
 // The commit table is of fixed size, and what it holds is needed for as long as a snapshot is held: more commits than it has
 // places. Each of them changes more records than are stamped one by one.
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
 #include <vector>
 
-#include "io/simulation/simulated_file_system.hpp"
-#include "model/simulated_store.hpp"
+#include "crash/crowded_store.hpp"
 
 namespace plimsoll::test {
 namespace {
 
-using io::simulation::Operation;
-using io::simulation::SimulatedFileSystem;
-
-class CommitTableTest : public ::testing::Test {
+class CommitTableTest : public CrowdedStore {
  protected:
   static constexpr std::uint32_t places = 64;
   static constexpr int changes = 65, spread = 400;  // every change in a leaf of its own
 
   void SetUp() override {
     environment_.commits_kept = places;
-    Options options = tiny_store(environment_);
-    options.log_segment_bytes = 1_MiB;
-    options.log_bytes_max = 16_MiB;
-    auto opened = Database::open(store_path, options);
-    ASSERT_TRUE(opened) << opened.error().message();
-    db_.emplace(std::move(*opened));
-    auto made = db_->open_table("t", {.create_if_missing = true});
-    ASSERT_TRUE(made);
-    table_ = *made;
-    for (int at = 0; at < changes * spread; at += 500) {
-      auto tx = db_->begin();
-      ASSERT_TRUE(tx);
-      for (int i = at; i < std::min(at + 500, changes * spread); ++i) ASSERT_TRUE(tx->put(table_, key(i), std::string(900, 'o')));
-      ASSERT_TRUE(tx->commit());
-      ASSERT_TRUE(db_->checkpoint());  // nothing else cuts the log
-    }
+    open_filled(changes * spread, 900);
   }
-  static std::string key(int number) { return fmt::format("k{:07}", number); }
 
-  void write(Transaction& tx, int number) {
+  void change(Transaction& tx, int number) {
     for (int i = 0; i < changes; ++i) {
       auto put = tx.put(table_, key(i * spread), std::to_string(number));
       ASSERT_TRUE(put) << put.error().message();
@@ -49,7 +26,7 @@ class CommitTableTest : public ::testing::Test {
   void commit(int number) {
     auto tx = db_->begin({.durability = Durability::relaxed});
     ASSERT_TRUE(tx) << tx.error().message();
-    write(*tx, number);
+    change(*tx, number);
     auto committed = tx->commit();
     ASSERT_TRUE(committed) << committed.error().message();
     if (number % 32 == 0) { ASSERT_TRUE(db_->checkpoint()); }
@@ -67,12 +44,9 @@ class CommitTableTest : public ::testing::Test {
   }
   std::uint64_t active() { return value_of(db_->statistics().gauges, "active_transactions"); }
   std::uint64_t stamped() { return value_of(db_->statistics().counters, "records_stamped"); }
-
-  SimulatedFileSystem disk_;
-  SteppingTime time_;
-  Environment environment_{&disk_, &time_, 9};
-  std::optional<Database> db_;
-  Table table_;
+};
+std::optional<Database> db_;
+Table table_;
 };
 
 TEST_F(CommitTableTest, IsNotFilledForGoodByAHeldSnapshot) {
@@ -101,7 +75,7 @@ TEST_F(CommitTableTest, IfNothingCanBeStampedEitherTheSlotStaysAndTheHandlesEnd)
     const std::uint64_t active_before = active();
     auto tx = db_->begin({.durability = Durability::relaxed});
     ASSERT_TRUE(tx);
-    write(*tx, 1000 + i);
+    change(*tx, 1000 + i);
     auto value = tx->get(table_, key(1));
     auto cursor = tx->cursor(table_);
     ASSERT_TRUE(value && *value && cursor);

@@ -1,42 +1,15 @@
 // Statements that fail in the middle because pages cannot be read: half of one is never committed, and a cursor passes nothing
 // over.
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include "io/simulation/simulated_file_system.hpp"
-#include "model/simulated_store.hpp"
+#include "crash/crowded_store.hpp"
 
 namespace plimsoll::test {
 namespace {
 
-using io::simulation::Operation;
-using io::simulation::SimulatedFileSystem;
-
-std::string key(int number) { return fmt::format("k{:07}", number); }
-
-class StatementFaultsTest : public ::testing::Test {
+class StatementFaultsTest : public CrowdedStore {
  protected:
   static constexpr int records = 20'000;  // more than the pool holds, as are the versions that erasing them makes
 
-  void SetUp() override {
-    Options options = tiny_store(environment_);
-    options.log_segment_bytes = 1_MiB;
-    options.log_bytes_max = 64_MiB;
-    auto opened = Database::open(store_path, options);
-    ASSERT_TRUE(opened) << opened.error().message();
-    db_.emplace(std::move(*opened));
-    auto made = db_->open_table("t", {.create_if_missing = true});
-    ASSERT_TRUE(made);
-    table_ = *made;
-    for (int at = 0; at < records; at += 500) write(at, at + 500, 'o');
-  }
-  void write(int from, int to, char what) {
-    auto tx = db_->begin();
-    ASSERT_TRUE(tx);
-    for (int i = from; i < to; ++i) ASSERT_TRUE(tx->put(table_, key(i), std::string(700, what)));
-    ASSERT_TRUE(tx->commit());
-    ASSERT_TRUE(db_->checkpoint());
-  }
+  void SetUp() override { open_filled(records, 700); }
   // Reads every leaf twice, as no scan does: what else was in the pool is not.
   void crowd() {
     auto tx = db_->begin({.read_only = true});
@@ -50,11 +23,9 @@ class StatementFaultsTest : public ::testing::Test {
     EXPECT_TRUE(count) << count.error().message();
     return count.value_or(0);
   }
-  SimulatedFileSystem disk_;
-  SteppingTime time_;
-  Environment environment_{&disk_, &time_, 9};
-  std::optional<Database> db_;
-  Table table_;
+};
+std::optional<Database> db_;
+Table table_;
 };
 
 TEST_F(StatementFaultsTest, AStepOfACursorThatFailedIsRepeated) {
@@ -64,8 +35,8 @@ TEST_F(StatementFaultsTest, AStepOfACursorThatFailedIsRepeated) {
     auto tx = db_->begin({.read_only = true});
     ASSERT_TRUE(tx);
     const char seen = direction == Direction::forward ? 'o' : 'p';  // what the end of the loop has written
-    write(0, 300, 'n');                                             // what the cursor sees lies in the version store
-    write(records - 300, records, 'n');
+    write(0, 300, std::string(700, 'n'));                           // what the cursor sees lies in the version store
+    write(records - 300, records, std::string(700, 'n'));
     auto cursor = tx->cursor(table_, {}, direction);
     ASSERT_TRUE(cursor);
     for (int n = 0; n < 300; ++n) {
@@ -88,8 +59,8 @@ TEST_F(StatementFaultsTest, AStepOfACursorThatFailedIsRepeated) {
     }
     const auto gone = std::move(*cursor);
     ASSERT_TRUE(tx->commit());
-    write(0, 300, 'p');
-    write(records - 300, records, 'p');
+    write(0, 300, std::string(700, 'p'));
+    write(records - 300, records, std::string(700, 'p'));
   }
   EXPECT_GT(failed, 0) << "the test shows nothing";
 }

@@ -88,8 +88,8 @@ TEST(WriteBack, AFailedWriteLeavesThePageDirty) {
 TEST(WriteBack, TheAreaIsKeptUntilItsPagesAreWholeInTheirPlaces) {
   constexpr std::uint32_t frames = 32, torn = 3;
   PoolFixture f(frames);
-  f.create_pages(torn);
-  f.disk.inject({.operation = io::simulation::Operation::write, .nth = 4, .lands_bytes = 1000});  // after the area's two and page 0
+  for (std::uint32_t i = 0; i < torn; ++i) f.create(data_page(i), 1 + i);
+  f.disk.inject({.operation = io::simulation::Operation::write, .nth = 4, .lands_bytes = 4096});  // after the area's two and page 0
   ASSERT_FALSE(f.pool->write_back(everything));
   {
     std::vector<ExclusivePage> in_use;  // so that nobody writes them again
