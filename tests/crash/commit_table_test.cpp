@@ -47,7 +47,7 @@ class CommitTableTest : public CrowdedStore {
 };
 std::optional<Database> db_;
 Table table_;
-};
+};  // namespace
 
 TEST_F(CommitTableTest, IsNotFilledForGoodByAHeldSnapshot) {
   auto held = db_->begin({.read_only = true});

@@ -26,7 +26,7 @@ class StatementFaultsTest : public CrowdedStore {
 };
 std::optional<Database> db_;
 Table table_;
-};
+};  // namespace
 
 TEST_F(StatementFaultsTest, AStepOfACursorThatFailedIsRepeated) {
   int failed = 0;
