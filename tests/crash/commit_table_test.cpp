@@ -45,9 +45,6 @@ class CommitTableTest : public CrowdedStore {
   std::uint64_t active() { return value_of(db_->statistics().gauges, "active_transactions"); }
   std::uint64_t stamped() { return value_of(db_->statistics().counters, "records_stamped"); }
 };
-std::optional<Database> db_;
-Table table_;
-};  // namespace
 
 TEST_F(CommitTableTest, IsNotFilledForGoodByAHeldSnapshot) {
   auto held = db_->begin({.read_only = true});

@@ -24,9 +24,6 @@ class StatementFaultsTest : public CrowdedStore {
     return count.value_or(0);
   }
 };
-std::optional<Database> db_;
-Table table_;
-};  // namespace
 
 TEST_F(StatementFaultsTest, AStepOfACursorThatFailedIsRepeated) {
   int failed = 0;
