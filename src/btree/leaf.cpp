@@ -57,9 +57,10 @@ void LatchedLeaf::erase() {
   found_ = false;
 }
 
-static bool is_sparse(Node node) { return node.used_bytes() * 100 < std::size_t{node.page_bytes()} * sparse_percent; }
-bool LatchedLeaf::sparse() const { return is_sparse(Node(page_.bytes())); }
-bool LeafCopy::sparse() const { return is_sparse(Node(bytes_)); }
+bool LatchedLeaf::sparse() const {
+  const Node node(page_.bytes());
+  return node.used_bytes() * 100 < std::size_t{node.page_bytes()} * sparse_percent;
+}
 
 void apply_put(char* leaf, Bytes key, const Record& record) {
   PLIMSOLL_CHECK(Node(leaf).leaf());

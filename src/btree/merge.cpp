@@ -110,7 +110,6 @@ class Trees::Merger {
     if (!left || !right) return false;
     const std::size_t page = trees_.page_bytes(), one = Node(pair.left.bytes).used_bytes(),
                       other = Node(pair.right.bytes).used_bytes();
-    if (Node(pair.left.bytes).count() == 0 || Node(pair.right.bytes).count() == 0) return true;
     if (level > 0 && std::min(one, other) * 100 > page * sparse_percent) return false;
     return one + other - node_at::heads <= page * merged_percent / 100;
   }
@@ -133,9 +132,7 @@ class Trees::Merger {
     Content both = part(left_.bytes(), 0, left.count(), left.lower_fence(), right.upper_fence());
     both.pieces[1] = {right_.bytes(), 0, right.count()};
     both.joint = separator;
-    // Room for what comes next is left, unless one of the two is nothing but a page.
-    const std::size_t percent = left.count() == 0 || right.count() == 0 ? 100 : merged_percent;
-    if (bytes_needed(both) * 100 > std::size_t{trees_.page_bytes()} * percent) return false;
+    if (bytes_needed(both) * 100 > std::size_t{trees_.page_bytes()} * merged_percent) return false;
 
     map_ = trees_.space_.latch_map(freed_);
     StructureChange change(trees_.log_, credit_, payload_);

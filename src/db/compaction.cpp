@@ -52,11 +52,6 @@ class Purge {
       if (!purged && purged.error().code() != ErrorCode::busy && purged.error().code() != ErrorCode::log_full)
         return std::unexpected(purged.error());
     }
-    // What was emptied without tombstones (by aborts), or had no room in its neighbour at that time.
-    if (leaf.sparse()) {
-      const auto merged = engine_.trees.merge(tree_, Bytes(next_.data(), next_bytes_), 0);
-      if (!merged && merged.error().code() == ErrorCode::corruption) return std::unexpected(merged.error());
-    }
     const auto end = leaf.upper_fence();
     if (end) next_bytes_ = end->copy(next_.data(), next_.size());
     return end.has_value();

@@ -48,7 +48,7 @@ bool Collector::run(Urgency urgency) {
   store_.retire_lanes(registry_.snapshots().oldest(), !begins                      ? Store::Retire::old
                                                       : urgency == Urgency::urgent ? Store::Retire::all
                                                                                    : Store::Retire::idle);
-  bool freed = free_garbage(urgency);
+  bool freed = free_garbage();
   if (sweep_at_.segment != no_segment) freed |= go_on_sweeping();
   live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
   const bool more = sweep_at_.segment != no_segment;
@@ -77,21 +77,14 @@ void Collector::begin_sweep() {
   std::ranges::fill(swept_keys(), 0u);
 }
 
-// Of what is garbage as a whole, until the round's share of work is used up; the next round goes on behind it. What would be
-// garbage but for tombstones is most likely too young for them to be purged, and is tried only if the file has grown by an eighth
-// since, or somebody needs room.
-bool Collector::free_garbage(Urgency urgency) {
-  constexpr std::uint64_t negligible = 8 * segment_pages;
-  pages_after_trying_ = std::min(pages_after_trying_, store_.pages_in_use());
-  const bool grown = store_.pages_in_use() > pages_after_trying_ + pages_after_trying_ / 8 + negligible;
-  const Swept as_if = grown || urgency == Urgency::urgent ? Swept::yes : Swept::no;
+// Of what is garbage as a whole, until the round's share of work is used up; the next round goes on behind it.
+bool Collector::free_garbage() {
   bool freed = false;
   const SegmentIndex segments = store_.segments();
   for (SegmentIndex n = 0; n < segments && work_left_ > 0; ++n) {
     if (++free_at_ >= segments) free_at_ = 0;
-    freed |= free_if_garbage(free_at_, as_if);
+    freed |= free_if_garbage(free_at_, Swept::no);
   }
-  if (as_if == Swept::yes) pages_after_trying_ = store_.pages_in_use();
   return freed;
 }
 

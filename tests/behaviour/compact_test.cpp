@@ -53,35 +53,6 @@ TEST_F(Compact, GivesBackWhatWasDeletedAndKeepsTheRest) {
               static_cast<unsigned long long>(report.after_bytes), static_cast<unsigned long long>(report.free_pages));
 }
 
-// Leaves that were emptied without a tombstone, by an abort, and beside full neighbours.
-TEST_F(Compact, LeavesThatAreEmptyGo) {
-  const auto used = [&] {
-    auto report = db().verify();
-    EXPECT_OK(report);
-    return report->pages;
-  };
-  const Table where = table();
-  const std::uint64_t before = used();
-  {
-    auto tx = begin();
-    for (std::uint64_t i = 0; i < rows; ++i) ASSERT_OK(tx.put(where, key_of(i), noise(row_bytes, i)));
-    ASSERT_OK(tx.abort());
-  }
-  const std::uint64_t aborted = used();
-  compact();
-  EXPECT_GT(aborted, before + rows * row_bytes / 8192);
-  EXPECT_LT(used(), before + (aborted - before) / 20);
-  {
-    auto tx = begin();
-    for (std::uint64_t i = 0; i < rows; ++i) ASSERT_OK(tx.put(where, key_of(i), ""));  // an index: keys alone
-    ASSERT_OK(tx.commit());
-  }
-  const std::uint64_t full = used();
-  erase_rows(where, 0, rows);
-  compact();
-  EXPECT_LT(used(), before + (full - before) / 5);
-}
-
 // The collector knows nothing of what was deleted before the store was opened.
 TEST_F(Compact, PurgesWhatWasDeletedBeforeTheStoreWasOpened) {
   options.background_threads = false;

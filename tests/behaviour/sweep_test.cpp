@@ -31,28 +31,6 @@ class Sweep : public StoreTest {
   }
 };
 
-// Rows that come and go: all of their versions are dead at once, and what is left of them are tombstones that nobody needs,
-// although an old snapshot stands.
-TEST_F(Sweep, TemporaryRowsLeaveNothingBesideAnOldSnapshot) {
-  const Table where = table();
-  put(where, "k", "old");
-  auto held = reader();
-  const int rounds = static_cast<int>(scaled(20'000, 12'000));
-  std::uint64_t most = 0;
-  for (int i = 0; i < rounds; ++i) {
-    auto tx = db().begin({.durability = Durability::relaxed});
-    ASSERT_OK(tx);
-    const std::string key = key_of(static_cast<std::uint64_t>(i));
-    ASSERT_OK(tx->insert(where, key, noise(200, 1)));
-    ASSERT_OK(tx->erase(where, key));
-    ASSERT_OK(tx->commit());
-    if (i % 50 == 0) work_until_done();
-    most = std::max(most, gauge("version_pages"));
-  }
-  EXPECT_LT(most, 300u) << "they pile up";
-  EXPECT_EQ(text(held.get(where, "k")), "old");
-}
-
 TEST_F(Sweep, LooksAtALongChainOnce) {
   const Table where = table();
   std::vector<Transaction> snapshots;
