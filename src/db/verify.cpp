@@ -2,10 +2,10 @@
 // pages in use are exactly the pages that something refers to. Transactions go on meanwhile; the background frees nothing.
 //
 // What only a store at rest can be judged by is compared if it was at rest:
-//  - Pages in use and not referred to: were in use when the walk began, and nothing was freed since. What was referred to then is
-//  met:
-//    nodes only lose keys on their right to new nodes, and what a superseded large value lay in is in the garbage tree, walked
-//    last.
+//  - Pages in use and not referred to: were in use when the walk began, and nothing was freed since, nor garbage taken back (an
+//  abort
+//    does that before it restores the record that had the extents). What was referred to then is met: nodes only lose keys on their
+//    right to new nodes, and what a superseded large value lay in is in the garbage tree, walked last.
 //  - Extents met twice: nothing was logged meanwhile. A value that is superseded after the walk has passed is met in the garbage
 //  tree
 //    again.
@@ -106,6 +106,7 @@ class Verification {
 
   Result<VerifyReport> run() {
     const Lsn freed = engine_.space.newest_free(), logged = engine_.log.end();
+    const std::uint64_t reverted = engine_.garbage_reverts.load(std::memory_order_relaxed);
     PLIMSOLL_ASSIGN(used_, PageSet::make(session_, engine_.space.file_pages()));
     PLIMSOLL_ASSIGN(referred_, PageSet::make(session_, engine_.space.file_pages()));
     PLIMSOLL_TRY(engine_.space.for_each_used([this](std::uint32_t page) { used_.add(page); }));
@@ -115,7 +116,8 @@ class Verification {
     for (std::size_t i = 0; listed && i < listed->size() && !refused_; ++i) check_tree((*listed)[i]);
     if (!refused_) check_tree({"(garbage)", TreeId{garbage_root}});
     if (refused_) return std::unexpected(*refused_);
-    report_.space_compared = freed == engine_.space.newest_free();
+    report_.space_compared =
+        freed == engine_.space.newest_free() && reverted == engine_.garbage_reverts.load(std::memory_order_relaxed);
     if (report_.space_compared) PLIMSOLL_TRY(compare_space(logged == engine_.log.end()));
     return std::move(report_);
   }

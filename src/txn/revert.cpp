@@ -160,6 +160,7 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address, std::
     leaf.page().set_lsn(span.end);
     last_entry_.store(entry.previous_entry, std::memory_order_release);  // before anybody can see the record without its mark
     maps.clear_bits(span.end);
+    if (tree == engine_.garbage_tree) engine_.garbage_reverts.fetch_add(1, std::memory_order_relaxed);
     engine_.metrics.add(Counter::records_reverted);
   }
   return entry.previous_entry;
