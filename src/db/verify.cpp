@@ -3,12 +3,10 @@
 //
 // What only a store at rest can be judged by is compared if it was at rest:
 //  - Pages in use and not referred to: were in use when the walk began, and nothing was freed since, nor garbage taken back (an
-//  abort
-//    does that before it restores the record that had the extents). What was referred to then is met: nodes only lose keys on their
-//    right to new nodes, and what a superseded large value lay in is in the garbage tree, walked last.
+//    abort does that before it restores the record that had the extents). What was referred to then is met: nodes only lose keys
+//    on their right to new nodes, and what a superseded large value lay in is in the garbage tree, walked last.
 //  - Extents met twice: nothing was logged meanwhile. A value that is superseded after the walk has passed is met in the garbage
-//  tree
-//    again.
+//    tree again.
 #include <fmt/format.h>
 
 #include <cstring>
