@@ -608,7 +608,8 @@ enum {
 
 // A consumer keeps, for every open transaction, the last change of each key, applies them at its commit and forgets them at its
 // abort. A rollback to a savepoint comes as a put or an erase where the transaction had changed the key before the savepoint, too,
-// and else as PLIMSOLL_LOG_REVERT: it has not changed this key after all.
+// and else as PLIMSOLL_LOG_REVERT: it has not changed this key after all. What an aborted one did is taken back in the same way,
+// behind its abort; so one whose last key a revert has taken is to be forgotten, too.
 typedef struct plimsoll_log_entry {
   size_t size;
   int64_t kind;  // PLIMSOLL_LOG_...
