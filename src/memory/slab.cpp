@@ -22,6 +22,15 @@ std::size_t large_bytes(std::size_t bytes, std::size_t alignment) {
   return (bytes + huge_page_bytes - 1) / huge_page_bytes * huge_page_bytes;
 }
 
+std::ptrdiff_t offset_of(unsigned entry) {
+  return static_cast<char*>(static_cast<void*>(&slab_entries[entry])) - static_cast<char*>(__builtin_thread_pointer());
+}
+
+unsigned class_of(std::size_t bytes, std::size_t alignment) {
+  const bool fits = bytes <= SlabClasses::object_bytes_max && alignment <= SlabClasses::alignment_max;
+  return fits ? SlabClasses::of(bytes, alignment) : SlabClasses::count;
+}
+
 }  // namespace
 
 Result<SlabAllocator> SlabAllocator::make(BlockPool& pool, const SlabOptions& options) {
@@ -30,19 +39,22 @@ Result<SlabAllocator> SlabAllocator::make(BlockPool& pool, const SlabOptions& op
 }
 
 SlabAllocator::SlabAllocator(BlockPool& pool, SlabHeap& heap)
-    : entry_offset_(heap.entry() * sizeof(SlabEntry)),
+    : entry_offset_(offset_of(heap.entry())),
       mark_(heap.shared().mark),
       base_(reinterpret_cast<std::uintptr_t>(pool.base())),
       bytes_(pool.chunks() * pool.chunk_bytes()),
       pool_(&pool),
       heap_(&heap) {}
 
-SlabAllocator::SlabAllocator(SlabAllocator&& other) noexcept : std::pmr::memory_resource(other) { *this = std::move(other); }
+SlabAllocator::SlabAllocator(SlabAllocator&& other) noexcept
+    : std::pmr::memory_resource(other), entry_offset_(offset_of(slab_entries_max)) {
+  *this = std::move(other);
+}
 
 SlabAllocator& SlabAllocator::operator=(SlabAllocator&& other) noexcept {
   if (this == &other) return *this;
   close();
-  entry_offset_ = std::exchange(other.entry_offset_, slab_entries_max * sizeof(SlabEntry));
+  entry_offset_ = std::exchange(other.entry_offset_, offset_of(slab_entries_max));
   mark_ = other.mark_;
   base_ = other.base_;
   bytes_ = other.bytes_;
@@ -63,13 +75,18 @@ char* SlabAllocator::take_slow(unsigned index, std::size_t bytes, std::size_t al
 
 void SlabAllocator::give_slow(unsigned index, char* at, std::size_t bytes) { heap_->give_slow(index, at, bytes); }
 
-char* SlabAllocator::take_large(std::size_t bytes, std::size_t alignment) {
+// What the table of classes does not hold: larger, or more aligned.
+char* SlabAllocator::take_other(std::size_t bytes, std::size_t alignment) {
+  const unsigned index = class_of(bytes, alignment);
+  if (index != SlabClasses::count) return take_of(index, bytes, alignment);
   if (bytes > pool_->provider().budget().limit()) return nullptr;
   std::size_t got = 0;
   return pool_->take(large_bytes(bytes, alignment), got);
 }
 
-void SlabAllocator::give_large(char* at, std::size_t bytes, std::size_t alignment) {
+void SlabAllocator::give_other(char* at, std::size_t bytes, std::size_t alignment) {
+  const unsigned index = class_of(bytes, alignment);
+  if (index != SlabClasses::count) return give_of(index, at, bytes);
   pool_->give(at, BlockPool::block_bytes(large_bytes(bytes, alignment)));
 }
 

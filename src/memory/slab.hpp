@@ -83,20 +83,14 @@ class SlabAllocator final : public std::pmr::memory_resource, public BlockSource
 
   char* allocate(std::size_t bytes, std::size_t alignment, Site site = Site::current()) {  // a power of two up to 2 MiB
     if (refused(site)) return nullptr;
-    const unsigned index = bytes <= SlabClasses::object_bytes_max && alignment <= SlabClasses::alignment_max
-                               ? SlabClasses::of(bytes, alignment)
-                               : SlabClasses::count;
-    if (index == SlabClasses::count) [[unlikely]]
-      return take_large(bytes, alignment);
-    return take_of(index, bytes, alignment);
+    if (!SlabClasses::is_small(bytes, alignment)) [[unlikely]]
+      return take_other(bytes, alignment);
+    return take_of(SlabClasses::of_small(bytes), bytes, alignment);
   }
   void free(char* at, std::size_t bytes, std::size_t alignment) {
-    const unsigned index = bytes <= SlabClasses::object_bytes_max && alignment <= SlabClasses::alignment_max
-                               ? SlabClasses::of(bytes, alignment)
-                               : SlabClasses::count;
-    if (index == SlabClasses::count) [[unlikely]]
-      return give_large(at, bytes, alignment);
-    give_of(index, at, bytes);
+    if (!SlabClasses::is_small(bytes, alignment)) [[unlikely]]
+      return give_other(at, bytes, alignment);
+    give_of(SlabClasses::of_small(bytes), at, bytes);
   }
 
   // As BlockPool's: at least `bytes`, `got` says how many really, aligned to 4 KiB from 4 KiB on.
@@ -166,23 +160,23 @@ class SlabAllocator final : public std::pmr::memory_resource, public BlockSource
   void give_of(unsigned index, char* at, std::size_t bytes);
   char* take_slow(unsigned index, std::size_t bytes, std::size_t alignment);
   void give_slow(unsigned index, char* at, std::size_t bytes);
-  char* take_large(std::size_t bytes, std::size_t alignment);
-  void give_large(char* at, std::size_t bytes, std::size_t alignment);
+  char* take_other(std::size_t bytes, std::size_t alignment);
+  void give_other(char* at, std::size_t bytes, std::size_t alignment);
   void* do_allocate(std::size_t bytes, std::size_t alignment) override;
   void do_deallocate(void* at, std::size_t bytes, std::size_t alignment) override;
   bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
   void close();
 
-  std::size_t entry_offset_ = slab_entries_max * sizeof(SlabEntry);  // of the heap's in slab_entries
-  SlabMark mark_{0};                                                 // the heap's
-  std::uintptr_t base_ = 0;                                          // of the pool's chunks: samples lie elsewhere
+  std::ptrdiff_t entry_offset_;  // of the heap's entry from the thread pointer, the same in all threads
+  SlabMark mark_{0};             // the heap's
+  std::uintptr_t base_ = 0;      // of the pool's chunks: samples lie elsewhere
   std::size_t bytes_ = 0;
   BlockPool* pool_ = nullptr;
   SlabHeap* heap_ = nullptr;
 };
 
 inline SlabEntry& SlabAllocator::entry() const {
-  return *static_cast<SlabEntry*>(static_cast<void*>(static_cast<char*>(static_cast<void*>(slab_entries.data())) + entry_offset_));
+  return *static_cast<SlabEntry*>(static_cast<void*>(static_cast<char*>(__builtin_thread_pointer()) + entry_offset_));
 }
 
 inline char* SlabAllocator::take_of(unsigned index, std::size_t bytes, std::size_t alignment) {

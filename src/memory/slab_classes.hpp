@@ -29,9 +29,11 @@ struct SlabClasses {
   }
 
   // The smallest class that holds `bytes`, which are at most object_bytes_max.
-  static constexpr unsigned of(std::size_t bytes) {
-    return bytes <= table_bytes ? table[(bytes + granule - 1) / granule] : compute(bytes);
-  }
+  static constexpr unsigned of(std::size_t bytes) { return bytes <= table_bytes ? of_small(bytes) : compute(bytes); }
+
+  // The same without a branch, if is_small().
+  static constexpr bool is_small(std::size_t bytes, std::size_t alignment) { return bytes <= table_bytes && alignment <= granule; }
+  static constexpr unsigned of_small(std::size_t bytes) { return table[(bytes + granule - 1) / granule]; }
 
   // The same for an alignment, a power of two up to alignment_max; `count` if there is none.
   static constexpr unsigned of(std::size_t bytes, std::size_t alignment) {
