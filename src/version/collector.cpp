@@ -77,24 +77,30 @@ void Collector::begin_sweep() {
   std::ranges::fill(swept_keys(), 0u);
 }
 
-// Of what is garbage as a whole, until the round's share of work is used up; the next round goes on behind it.
+// Of what is garbage as a whole, until the round's share of work is used up; the next round goes on behind it. Tombstones that are
+// younger than the oldest snapshot can be purged if it does not see what lies below them. Trying that reads their segments and
+// leaves, so all segments are tried once when the versions' file has grown by an eighth since the last time.
 bool Collector::free_garbage() {
-  bool freed = false;
+  constexpr std::uint64_t negligible = std::uint64_t{8} * segment_pages;
   const SegmentIndex segments = store_.segments();
+  pages_after_young_ = std::min(pages_after_young_, store_.pages_in_use());
+  if (young_left_ == 0 && store_.pages_in_use() > pages_after_young_ + pages_after_young_ / 8 + negligible) young_left_ = segments;
+  bool freed = false;
   for (SegmentIndex n = 0; n < segments && work_left_ > 0; ++n) {
     if (++free_at_ >= segments) free_at_ = 0;
-    freed |= free_if_garbage(free_at_, Swept::no);
+    freed |= free_if_garbage(free_at_, young_left_ > 0 ? Tombstones::all : Tombstones::old);
+    if (young_left_ > 0 && --young_left_ == 0) pages_after_young_ = store_.pages_in_use();
   }
   return freed;
 }
 
-bool Collector::free_if_garbage(SegmentIndex index, Swept swept) {
+bool Collector::free_if_garbage(SegmentIndex index, Tombstones which) {
   Segment& segment = store_.segment(index);
   if (segment.state.load(std::memory_order_acquire) != static_cast<std::uint8_t>(SegmentState::closed)) return false;
   if (segment.unfinished.load(std::memory_order_acquire) != 0) return false;
   const bool all_old = segment.newest_end.load(std::memory_order_acquire) <= registry_.snapshots().oldest();
   if (!all_old && segment.live_bytes.load(std::memory_order_acquire) != 0) return false;
-  if (!all_old && swept == Swept::no && segment.tombstones.load(std::memory_order_acquire) != 0)
+  if (!all_old && which == Tombstones::old && segment.tombstones.load(std::memory_order_acquire) != 0)
     return false;  // too young to be purged, most likely
   if (segment.tombstones.load(std::memory_order_acquire) != 0 && !purge_tombstones(index)) return false;
   store_.free_segment(index);
@@ -111,7 +117,7 @@ bool Collector::go_on_sweeping() {
     const bool closed = segment.state.load(std::memory_order_acquire) == static_cast<std::uint8_t>(SegmentState::closed);
     if (closed && segment.unfinished.load(std::memory_order_acquire) == 0) {
       if (segment.live_bytes.load(std::memory_order_acquire) != 0 && !sweep_segment()) continue;
-      if (free_if_garbage(index, Swept::yes)) {
+      if (free_if_garbage(index, Tombstones::all)) {
         freed = true;
         continue;
       }

@@ -57,12 +57,12 @@ class Collector final : public memory::Reclaimer {
     SegmentIndex segment = no_segment;
     std::uint32_t page = 0, offset = storage::page_header_bytes;
   };
-  enum class Swept : bool { no, yes };
+  enum class Tombstones : bool { old, all };  // which are tried: those that every snapshot sees as deleted, or younger ones, too
 
   bool worth_a_sweep(Urgency urgency) PLIMSOLL_REQUIRES(mutex_);
   void begin_sweep() PLIMSOLL_REQUIRES(mutex_);
   bool free_garbage() PLIMSOLL_REQUIRES(mutex_);
-  bool free_if_garbage(SegmentIndex index, Swept swept) PLIMSOLL_REQUIRES(mutex_);
+  bool free_if_garbage(SegmentIndex index, Tombstones which) PLIMSOLL_REQUIRES(mutex_);
   bool go_on_sweeping() PLIMSOLL_REQUIRES(mutex_);
   bool sweep_segment() PLIMSOLL_REQUIRES(mutex_);
   bool surely_needed(const Entry& entry, std::uint64_t oldest_end) const;
@@ -87,12 +87,14 @@ class Collector final : public memory::Reclaimer {
   Chains& chains_;
   Metrics& metrics_;
   Mutex mutex_{LatchRank::collector};
-  std::int64_t work_left_ PLIMSOLL_GUARDED_BY(mutex_) = 0;          // of this round
-  SegmentIndex free_at_ PLIMSOLL_GUARDED_BY(mutex_) = 0;            // the segment that was looked at last
-  Position sweep_at_ PLIMSOLL_GUARDED_BY(mutex_);                   // no segment: no sweep is under way
-  SegmentIndex sweep_end_ PLIMSOLL_GUARDED_BY(mutex_) = 0;          // behind its last segment
-  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the fewest entries since the last sweep
-  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // the most snapshots since then
+  std::int64_t work_left_ PLIMSOLL_GUARDED_BY(mutex_) = 0;           // of this round
+  SegmentIndex free_at_ PLIMSOLL_GUARDED_BY(mutex_) = 0;             // the segment that was looked at last
+  SegmentIndex young_left_ PLIMSOLL_GUARDED_BY(mutex_) = 0;          // segments whose young tombstones are still to be tried
+  std::uint64_t pages_after_young_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // in use, the fewest since all were tried
+  Position sweep_at_ PLIMSOLL_GUARDED_BY(mutex_);                    // no segment: no sweep is under way
+  SegmentIndex sweep_end_ PLIMSOLL_GUARDED_BY(mutex_) = 0;           // behind its last segment
+  std::uint64_t live_after_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;   // the fewest entries since the last sweep
+  std::size_t points_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;   // the most snapshots since then
   unsigned rounds_since_sweep_ PLIMSOLL_GUARDED_BY(mutex_) = 0;
   memory::Registration registration_;
 };

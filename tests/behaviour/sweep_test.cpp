@@ -95,6 +95,32 @@ TEST_F(Sweep, PassesOverWhatALongSnapshotSees) {
   for (std::uint64_t i = hot; i < many; ++i) ASSERT_EQ(text(snapshot.get(where, key_of(i))), noise(50, i));
 }
 
+// No snapshot sees anything of a row that came and went while it stood, and nothing of it is kept: the row may have a new key each
+// time.
+TEST_F(Sweep, TemporaryRowsLeaveNothingBesideAnOldSnapshot) {
+  constexpr std::uint64_t temporary = 20'000;
+  const Table where = table();
+  update_all(where, 0);
+  auto snapshot = reader();
+  expect_round(snapshot, where, 0);
+  std::uint64_t peak = 0;
+  for (std::uint64_t i = 0; i < temporary; ++i) {
+    const std::string key = key_of(rows + i);
+    auto come = begin();
+    ASSERT_OK(come.put(where, key, noise(50, i)));
+    ASSERT_OK(come.commit());
+    auto go = begin();
+    ASSERT_OK(go.erase(where, key));
+    ASSERT_OK(go.commit());
+    if (i % 100 == 0) work_until_done();
+    peak = std::max(peak, gauge("version_pages"));
+  }
+  std::printf("%llu pages at most, %llu records purged\n", static_cast<unsigned long long>(peak),
+              static_cast<unsigned long long>(counter("records_purged")));
+  EXPECT_LE(peak, 300u);
+  expect_round(snapshot, where, 0);
+}
+
 // A big transaction has segments of its own. One that holds nothing but room for changes that were not made is its own, too, until
 // the transaction ends: the segments behind it are found through it.
 TEST_F(Sweep, LeavesSegmentsOfHolesToTheirTransaction) {
