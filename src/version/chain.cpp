@@ -75,7 +75,7 @@ void Chains::move_entry(std::uint64_t from, const Reserved& to, std::uint64_t un
     bytes = read_entry(page.bytes(), pool_.page_bytes(), offset_of(from)).bytes;
     PLIMSOLL_CHECK(bytes == to.bytes && storage::page_header_bytes + bytes <= sizeof copy);
     page_read(copy + storage::page_header_bytes, page.bytes() + offset_of(from), bytes);
-    add_flags(page.bytes(), offset_of(from), entry_dead);
+    add_flags(page.bytes(), offset_of(from), entry_dead | entry_forgotten);  // what it tells of a tombstone, the new place does
     page.will_change(log_.end());
   }
   const Entry entry = read_entry(copy, static_cast<std::uint32_t>(storage::page_header_bytes + bytes), storage::page_header_bytes);

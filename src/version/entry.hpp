@@ -22,7 +22,7 @@ namespace plimsoll::version {
 inline constexpr std::uint8_t flag_absent = 4;          // record flags: there was no record (an insert)
 inline constexpr std::uint8_t entry_dead = 1;           // entry flags: no longer counted as live
 inline constexpr std::uint8_t entry_after_deleted = 2;  // the change was an erase: a tombstone to purge later
-inline constexpr std::uint8_t entry_forgotten = 8;      // its tree was dropped: nobody looks at the key any more
+inline constexpr std::uint8_t entry_forgotten = 8;      // nobody looks at its key: its tree was dropped, or it has moved
 inline constexpr std::uint8_t entry_filled = 4;         // not filled: a hole
 inline constexpr std::size_t entry_header_bytes = 48;
 

@@ -121,6 +121,34 @@ TEST_F(Sweep, TemporaryRowsLeaveNothingBesideAnOldSnapshot) {
   expect_round(snapshot, where, 0);
 }
 
+// The versions of erased rows that a snapshot sees lie thinly among others that become garbage. They are moved together, and nothing
+// stays where they were.
+TEST_F(Sweep, VersionsOfErasedRowsLeaveNothingWhereTheyWere) {
+  constexpr std::uint64_t updates_between = 60;
+  const Table where = table();
+  update_all(where, 0);
+  work_until_done();
+  auto snapshot = reader();
+  EXPECT_EQ(text(snapshot.get(where, key_of(0))), noise(50, 0));
+  for (std::uint64_t i = 1; i < rows; ++i) {
+    auto tx = begin();
+    ASSERT_OK(tx.erase(where, key_of(i)));
+    ASSERT_OK(tx.commit());
+    for (std::uint64_t n = 0; n < updates_between; ++n) {
+      auto update = begin();
+      ASSERT_OK(update.put(where, key_of(0), noise(50, n)));
+      ASSERT_OK(update.commit());
+    }
+    work_until_done();
+  }
+  for (int again = 0; again < 16; ++again) work_until_done();
+  std::printf("%llu bytes moved, %llu pages stay\n", static_cast<unsigned long long>(counter("version_bytes_moved")),
+              static_cast<unsigned long long>(gauge("version_pages")));
+  EXPECT_GT(counter("version_bytes_moved"), 0u);
+  EXPECT_LE(gauge("version_pages"), 128u);
+  expect_round(snapshot, where, 0);
+}
+
 // A big transaction has segments of its own. One that holds nothing but room for changes that were not made is its own, too, until
 // the transaction ends: the segments behind it are found through it.
 TEST_F(Sweep, LeavesSegmentsOfHolesToTheirTransaction) {

@@ -88,7 +88,7 @@ TEST(TransactionsModelTest, MoreThanFitsIntoMemory) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "one thread, and minutes";
 #endif
-  Variant variant{"more than memory", {}, 30'000, 2, 4_MiB};
+  Variant variant{"more than memory", {}, 45'000, 2, 4_MiB};
   variant.settings.keys = 30'000;
   variant.settings.tables_come_and_go = false;
   variant.settings.tables = 1;
