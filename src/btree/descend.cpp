@@ -39,7 +39,8 @@ Result<bool> Trees::sample_child(const Place& place, const Target& target, stora
   if (pool_.try_frame(key, ref.hint, child)) return parent.still_valid();
 
   if (!parent.still_valid()) return false;  // the page number may be torn
-  if (target.access == storage::Access::scan && place.level == 1 && !pool_.resident(key)) read_ahead(parent, slot, target.side);
+  const bool missing = target.access == storage::Access::scan && place.level == 1 && !pool_.resident(key);
+  if (missing && !read_ahead(parent, slot, target.side)) return false;
   auto read = pool_.read(key, target.access);
   if (!parent.still_valid()) return false;
   if (!read) return std::unexpected(read.error());
@@ -86,14 +87,14 @@ Result<Trees::Place> Trees::descend(TreeId tree, const Target& target) {
   }
 }
 
-// A page is missing under a scan: it and its successors in that direction are loaded in one batch.
-void Trees::read_ahead(const storage::OptimisticPage& parent, std::uint16_t slot, Side direction) {
+// A page is missing under a scan: it and its successors in that direction are loaded in one batch. False: the parent has changed.
+bool Trees::read_ahead(const storage::OptimisticPage& parent, std::uint16_t slot, Side direction) {
   constexpr std::size_t pages_max = 16;
   std::array<storage::PageKey, pages_max> keys;
   std::size_t count = 0;
   {
     const ReadLatch latch(pool_, parent);
-    if (!latch) return;
+    if (!latch) return false;
     const std::uint16_t children = Shape::of(parent.bytes, page_bytes(), inner_slot_bytes).count;
     while (count < pages_max && slot < children) {
       keys[count++] = storage::data_page(child_of(parent.bytes, page_bytes(), slot).page);
@@ -101,7 +102,9 @@ void Trees::read_ahead(const storage::OptimisticPage& parent, std::uint16_t slot
       slot = static_cast<std::uint16_t>(direction == Side::below ? slot - 1 : slot + 1);
     }
   }
-  if (parent.still_valid()) pool_.prefetch({keys.data(), count}, storage::Access::scan);
+  if (!parent.still_valid()) return false;
+  pool_.prefetch({keys.data(), count}, storage::Access::scan);
+  return true;
 }
 
 void Trees::fix_hint(const storage::OptimisticPage& parent, std::uint16_t slot, storage::FrameIndex frame) {

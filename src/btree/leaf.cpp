@@ -8,7 +8,12 @@ namespace plimsoll::btree {
 
 namespace {
 constexpr std::size_t sparse_percent = 40;  // below this share of the page a leaf looks for a neighbour to merge with
+
+bool is_sparse(const char* leaf) {
+  const Node node(leaf);
+  return node.used_bytes() * 100 < std::size_t{node.page_bytes()} * sparse_percent;
 }
+}  // namespace
 
 LatchedLeaf::LatchedLeaf(storage::ExclusivePage page, Bytes key) : page_(std::move(page)) {
   PLIMSOLL_CHECK(page_ && storage::kind_of(page_.bytes()) == storage::PageKind::node && Node(page_.bytes()).leaf());
@@ -57,10 +62,7 @@ void LatchedLeaf::erase() {
   found_ = false;
 }
 
-bool LatchedLeaf::sparse() const {
-  const Node node(page_.bytes());
-  return node.used_bytes() * 100 < std::size_t{node.page_bytes()} * sparse_percent;
-}
+bool LatchedLeaf::sparse() const { return is_sparse(page_.bytes()); }
 
 void apply_put(char* leaf, Bytes key, const Record& record) {
   PLIMSOLL_CHECK(Node(leaf).leaf());
@@ -89,6 +91,7 @@ Bytes key_at(const char* leaf, std::uint16_t index, char* key_buffer) { return N
 std::uint32_t tree_of(const char* node) { return Node(node).tree(); }
 
 std::uint16_t LeafCopy::lower_bound(Bytes key) const { return search_leaf(bytes_, Node(bytes_).page_bytes(), key).slot; }
+bool LeafCopy::sparse() const { return is_sparse(bytes_); }
 std::optional<Bytes> LeafCopy::lower_fence() const { return Node(bytes_).lower_fence(); }
 std::optional<Bytes> LeafCopy::upper_fence() const { return Node(bytes_).upper_fence(); }
 

@@ -98,6 +98,7 @@ class LeafCopy {
   RecordView record(std::uint16_t index) const { return record_at(bytes_, index); }
   Bytes key(std::uint16_t index, char* key_buffer) const { return key_at(bytes_, index, key_buffer); }
   std::uint16_t lower_bound(Bytes key) const;  // the first index whose key is >= key
+  bool sparse() const;                         // a merge is worth trying
   // The leaf covers [lower, upper). No bound: it is the first (last) leaf.
   std::optional<Bytes> lower_fence() const;
   std::optional<Bytes> upper_fence() const;

@@ -7,7 +7,8 @@
 namespace plimsoll::btree {
 
 namespace {
-constexpr std::size_t merged_percent = 85;  // of the page, so that the next inserts do not split it again
+constexpr std::size_t merged_percent =
+    85;  // of the page, so that the next inserts do not split it again; all of it beside an empty one
 constexpr std::size_t sparse_percent = 40;  // of inner nodes; leaves are chosen by the caller
 constexpr int attempts_max = 8;
 }  // namespace
@@ -104,6 +105,11 @@ class Trees::Merger {
     return pair;
   }
 
+  std::size_t largest(const Node& left, const Node& right) const {
+    const bool one_is_empty = left.count() == 0 || right.count() == 0;
+    return std::size_t{trees_.page_bytes()} * (one_is_empty ? 100 : merged_percent) / 100;
+  }
+
   // A look without latches that spares hopeless tries the resources.
   bool looks_small(const Pair& pair, std::uint8_t level) const {
     const ReadLatch left(trees_.pool_, pair.left), right(trees_.pool_, pair.right);
@@ -111,7 +117,7 @@ class Trees::Merger {
     const std::size_t page = trees_.page_bytes(), one = Node(pair.left.bytes).used_bytes(),
                       other = Node(pair.right.bytes).used_bytes();
     if (level > 0 && std::min(one, other) * 100 > page * sparse_percent) return false;
-    return one + other - node_at::heads <= page * merged_percent / 100;
+    return one + other - node_at::heads <= largest(Node(pair.left.bytes), Node(pair.right.bytes));
   }
 
   Result<void> take_resources(std::uint32_t gone, std::uint64_t deadline_ns) {
@@ -132,7 +138,7 @@ class Trees::Merger {
     Content both = part(left_.bytes(), 0, left.count(), left.lower_fence(), right.upper_fence());
     both.pieces[1] = {right_.bytes(), 0, right.count()};
     both.joint = separator;
-    if (bytes_needed(both) * 100 > std::size_t{trees_.page_bytes()} * merged_percent) return false;
+    if (bytes_needed(both) > largest(left, right)) return false;
 
     map_ = trees_.space_.latch_map(freed_);
     StructureChange change(trees_.log_, credit_, payload_);

@@ -100,7 +100,7 @@ class Trees {
   Result<bool> sample_child(const Place& place, const Target& target, storage::OptimisticPage& child, std::uint16_t& slot);
   Result<bool> try_descend(TreeId tree, const Target& target, Place& place);
   Result<Place> descend(TreeId tree, const Target& target);
-  void read_ahead(const storage::OptimisticPage& parent, std::uint16_t slot, Side direction);
+  bool read_ahead(const storage::OptimisticPage& parent, std::uint16_t slot, Side direction);
   void fix_hint(const storage::OptimisticPage& parent, std::uint16_t slot, storage::FrameIndex frame);
 
   // split.cpp, merge.cpp, free_pages.cpp

@@ -1,7 +1,8 @@
 // Database::compact. Deleted records that no snapshot needs are purged from their leaves, those of former openings of the store,
-// too, which the collector does not know; that merges leaves and frees pages. Then the blocks of all free pages go back to the file
-// system; nothing moves, and the file keeps its length. The free pages are reserved meanwhile, so that nobody is given one whose
-// blocks are on their way out; whoever is given one later gets blocks first (Space::reserve).
+// too, which the collector does not know, and sparse leaves are merged, those that an abort has emptied, too; that frees pages.
+// Then the blocks of all free pages go back to the file system; nothing moves, and the file keeps its length. The free pages are
+// reserved meanwhile, so that nobody is given one whose blocks are on their way out; whoever is given one later gets blocks first
+// (Space::reserve).
 //
 // A crash is met as with large values, which are written into free pages too: the log is durable up to what made them free, redo
 // steps over pages that were freed since the checkpoint, and the doublewrite area holds none of them.
@@ -19,7 +20,7 @@ constexpr std::uint64_t run_bytes_max = 8_MiB;  // at once: others find free pag
 constexpr int housekeeping_rounds_max = 1000;
 constexpr std::size_t key_bytes_limit = btree::key_bytes_max(storage::page_bytes_max);
 
-// The deleted records of one table, leaf by leaf.
+// The deleted records of one table, and its sparse leaves, leaf by leaf.
 class Purge {
  public:
   Purge(txn::Engine& engine, TreeId tree) : engine_(engine), tree_(tree), session_(engine.contexts, "compact") {}
@@ -38,7 +39,7 @@ class Purge {
   }
 
  private:
-  // That of next_. False: it was the last.
+  // That of next_: what can be purged is, and one that is sparse takes its neighbours in, or goes. False: it was the last.
   Result<bool> one_leaf() {
     const memory::ReserveScope alone;  // it waits for nobody while it keeps the collector out
     const MutexLock housekeeping(engine_.collector.mutex());
@@ -51,6 +52,10 @@ class Purge {
       // Those that are needed stay, and those for which others have left no room in the log.
       if (!purged && purged.error().code() != ErrorCode::busy && purged.error().code() != ErrorCode::log_full)
         return std::unexpected(purged.error());
+    }
+    if (leaf.sparse()) {
+      PLIMSOLL_ASSIGN(const bool merged, engine_.collector.merge(tree_, Bytes(next_.data(), next_bytes_)));
+      if (merged) return true;  // the same again, with what it has taken in
     }
     const auto end = leaf.upper_fence();
     if (end) next_bytes_ = end->copy(next_.data(), next_.size());
@@ -71,9 +76,13 @@ Result<CompactReport> Store::compact(const CompactWatcher& watch) {
   CompactReport report;
   const auto go_on = [&] { return !watch || watch(report); };
   const auto called_off = [] { return fail(ErrorCode::transaction_aborted, "the compaction was called off"); };
+  const auto collect = [this] {  // after a round that is under way, which may have looked at everything too early
+    const MutexLock alone(collector_->mutex());
+    return collector_->round(version::Collector::Urgency::urgent);
+  };
   bool going = true;
   for (int round = 0; round < housekeeping_rounds_max; ++round) {  // what can be freed is freed
-    const bool collected = collector_->run(version::Collector::Urgency::urgent);
+    const bool collected = collect();
     const bool worked = transactions_->run_background([this](TxnId id, const char* why) { reaped(id, why); });
     going = go_on();
     if (!going || (!collected && !worked)) break;

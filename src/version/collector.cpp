@@ -37,8 +37,14 @@ std::size_t Collector::reclaim(std::size_t bytes) {
 }
 
 bool Collector::run(Urgency urgency) {
-  const memory::ReserveScope housekeeping;  // it frees more than it takes, and must not be asked to help itself
   if (!mutex_.try_lock()) return false;
+  const bool more = round(urgency);
+  mutex_.unlock();
+  return more;
+}
+
+bool Collector::round(Urgency urgency) {
+  const memory::ReserveScope housekeeping;  // it frees more than it takes, and must not be asked to help itself
   registry_.refresh_snapshots();
   registry_.commit_table().evict(Timestamp{registry_.snapshots().oldest()});
   work_left_ = urgency == Urgency::urgent ? work_urgent : work_in_passing;
@@ -51,9 +57,7 @@ bool Collector::run(Urgency urgency) {
   bool freed = free_garbage();
   if (sweep_at_.segment != no_segment) freed |= go_on_sweeping();
   live_after_sweep_ = std::min(live_after_sweep_, store_.live_entries());
-  const bool more = sweep_at_.segment != no_segment;
-  mutex_.unlock();
-  return freed || more;
+  return freed || sweep_at_.segment != no_segment;
 }
 
 // A sweep looks at every live entry. Most of them only wait for the transactions that run just now, and go with their segment soon
@@ -219,9 +223,14 @@ Result<bool> Collector::purge(TreeId tree, Bytes key) {
   leaf->unlatch();
   metrics_.add(Counter::records_purged);
   if (sparse)
-    if (auto merged = trees_.merge(tree, key, purge_deadline_ns); !merged && merged.error().code() == ErrorCode::corruption)
-      return std::unexpected(merged.error());
+    if (auto merged = merge(tree, key); !merged) return std::unexpected(merged.error());
   return true;
+}
+
+Result<bool> Collector::merge(TreeId tree, Bytes key) {
+  auto merged = trees_.merge(tree, key, purge_deadline_ns);
+  if (!merged && merged.error().code() != ErrorCode::corruption) return false;
+  return merged;
 }
 
 Result<void> Collector::forget(TreeId tree) {

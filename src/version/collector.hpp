@@ -43,12 +43,15 @@ class Collector final : public memory::Reclaimer {
   enum class Urgency : bool { none, urgent };
   // True if something was freed, or a sweep is to go on. False at once if a round is already running.
   bool run(Urgency urgency = Urgency::none);
+  bool round(Urgency urgency) PLIMSOLL_REQUIRES(mutex_);  // the same for whoever waits for the mutex
   // memory::Reclaimer: an urgent round, then what is left of old versions is spilled if it is cold; the pool gives back what that
   // has emptied.
   std::size_t reclaim(std::size_t bytes) override;
   std::string_view obstacle() const override { return "what versions there are is needed, or the pool is at its least"; }
   // Removes the record of `key` from its leaf if it is a deleted one that every admissible snapshot sees as deleted.
   Result<bool> purge(TreeId tree, Bytes key);
+  // The leaf of `key`, with a neighbour. False: they do not fit into one, or nothing could be done about it just now.
+  Result<bool> merge(TreeId tree, Bytes key);
   // The tree is about to be freed and no transaction runs: its entries are dead, and their keys are not looked up any more.
   Result<void> forget(TreeId tree);
 

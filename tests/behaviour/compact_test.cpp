@@ -73,6 +73,24 @@ TEST_F(Compact, PurgesWhatWasDeletedBeforeTheStoreWasOpened) {
   expect_rows(table(), 0, 1000);
 }
 
+// An aborted insert leaves empty leaves behind; a neighbour of one may be full.
+TEST_F(Compact, LeavesThatAreEmptyGo) {
+  const Table where = table();
+  fill(where, 1000, row_bytes);
+  const CompactReport few = compact();
+  for (const bool among : {false, true}) {
+    auto tx = begin();
+    for (std::uint64_t i = 0; i < rows; ++i)
+      ASSERT_OK(tx.insert(where, among ? key_of(i % 999) + "/" + key_of(i) : key_of(1000 + i), noise(row_bytes, i)));
+    ASSERT_OK(tx.abort());
+    const CompactReport report = compact();
+    std::printf("%llu bytes on disk, then %llu\n", static_cast<unsigned long long>(few.after_bytes),
+                static_cast<unsigned long long>(report.after_bytes));
+    EXPECT_LE(report.after_bytes, few.after_bytes * 5 / 2) << "leaves that are less than two fifths full find a neighbour";
+    expect_rows(where, 0, 1000);
+  }
+}
+
 TEST_F(Compact, ASnapshotKeepsWhatItSees) {
   const Table where = table();
   fill(where, 2000, row_bytes);
