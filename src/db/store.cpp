@@ -15,7 +15,11 @@ Result<void> Store::write_super(Lsn checkpoint, bool clean) {
   super_.log_end = clean ? log_->end().value : 0;
   super_.clock_ceiling = clock_->last().value;
   super_.next_sequence = registry_->next_sequence();
-  return storage::write_superblock(*files_, path_, super_, false);
+  if (super_doubtful_) PLIMSOLL_TRY(storage::confirm_superblock(*files_, path_));
+  super_doubtful_ = true;
+  PLIMSOLL_TRY(storage::write_superblock(*files_, path_, super_, false));
+  super_doubtful_ = false;
+  return {};
 }
 
 Result<Transaction> Store::begin(const TransactionOptions& options) {

@@ -157,31 +157,59 @@ Result<Superblock> read_superblock(io::FileSystem& files, std::string_view store
   return answer;
 }
 
-// The block that does not count is overwritten, whatever sequence number the caller has.
-Result<void> write_superblock(io::FileSystem& files, std::string_view store, const Superblock& block, bool create) {
-  Superblock next = block;
+namespace {
+
+// The file, its blocks, and which of them counts.
+struct Existing {
+  std::unique_ptr<io::File> file;
   Image image;
-  if (!create) {
-    const std::string path = path_of(store);
-    PLIMSOLL_ASSIGN(const auto file, files.open(path, io::OpenMode::read_write, false));
-    PLIMSOLL_TRY(load_image(*file, path, image));
-    const auto best = newest(image);
-    if (!best) return fail_unusable(image, path);
-    const std::size_t target = 1 - *best;
-    next.sequence = page_load<std::uint64_t>(image.block(*best).data() + field::sequence) + 1;
-    encode(next, image.block(target));
-    return file->write_durable(target * io::block_bytes, image.block(target));
-  }
+  std::size_t newest = 0;
+
+  Result<void> write(std::size_t index) { return file->write_durable(index * io::block_bytes, image.block(index)); }
+};
+
+Result<void> load_existing(io::FileSystem& files, std::string_view store, Existing& to) {
+  const std::string path = path_of(store);
+  PLIMSOLL_ASSIGN(to.file, files.open(path, io::OpenMode::read_write, false));
+  PLIMSOLL_TRY(load_image(*to.file, path, to.image));
+  const auto best = newest(to.image);
+  if (!best) return fail_unusable(to.image, path);
+  to.newest = *best;
+  return {};
+}
+
+Result<void> create_superblock(io::FileSystem& files, std::string_view store, Superblock first) {
   const std::string path = path_of(store, new_suffix);
   PLIMSOLL_ASSIGN(const bool left_over, files.exists(path));
   if (left_over) PLIMSOLL_TRY(files.remove(path));  // of a creation that did not end
   PLIMSOLL_ASSIGN(const auto file, files.open(path, io::OpenMode::create, false));
-  next.sequence = 1;
-  encode(next, image.block(0));
+  Image image;
+  first.sequence = 1;
+  encode(first, image.block(0));
   PLIMSOLL_TRY(file->write(0, image.bytes));
   PLIMSOLL_TRY(file->sync());
   PLIMSOLL_TRY(files.rename(path, path_of(store)));
   return files.sync_directory(store);
+}
+
+}  // namespace
+
+// The block that does not count is overwritten, whatever sequence number the caller has.
+Result<void> write_superblock(io::FileSystem& files, std::string_view store, const Superblock& block, bool create) {
+  if (create) return create_superblock(files, store, block);
+  Existing existing;
+  PLIMSOLL_TRY(load_existing(files, store, existing));
+  Superblock next = block;
+  next.sequence = page_load<std::uint64_t>(existing.image.block(existing.newest).data() + field::sequence) + 1;
+  const std::size_t target = 1 - existing.newest;
+  encode(next, existing.image.block(target));
+  return existing.write(target);
+}
+
+Result<void> confirm_superblock(io::FileSystem& files, std::string_view store) {
+  Existing existing;
+  PLIMSOLL_TRY(load_existing(files, store, existing));
+  return existing.write(existing.newest);
 }
 
 }  // namespace plimsoll::storage
