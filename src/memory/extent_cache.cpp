@@ -52,13 +52,15 @@ char* ExtentCache::take(std::size_t bytes, std::size_t& got) {
   return start + page;
 }
 
-// The smallest that fits and wastes less than an eighth; with guards its end must be the very end.
+// The smallest that fits and wastes less than an eighth; with guards its end must be the very end, and whole huge pages must begin
+// with one.
 char* ExtentCache::take_cached(std::size_t bytes) {
   const MutexLock lock(mutex_);
   std::size_t best = places;
   for (std::size_t i = 0; i < count_; ++i) {
     const std::size_t usable = cached_[i]->usable();
     if (usable < bytes || usable - bytes >= (options_.guard ? 1 : bytes / 8)) continue;
+    if (bytes % huge_page == 0 && (reinterpret_cast<std::uintptr_t>(cached_[i]) + page) % huge_page != 0) continue;
     if (best == places || usable < cached_[best]->usable()) best = i;
   }
   if (best == places) return nullptr;

@@ -46,6 +46,24 @@ TEST_F(Extents, AreUsedAgainAndChargedWhileTheyAreKept) {
   EXPECT_EQ(budget.used(), 0u);
 }
 
+TEST_F(Extents, HugePagesAreAlignedThoughOthersLieInTheCache) {
+  ExtentCache cache(provider, Account::large_objects, {.cached_bytes_max = 40 * MiB});
+  std::vector<char*> odd;
+  std::size_t odd_bytes = 0, got = 0, misaligned = 0;
+  for (int i = 0; i < 8; ++i) odd.push_back(cache.take(2 * MiB + 64 * KiB, odd_bytes));
+  for (char* one : odd) {
+    misaligned += reinterpret_cast<std::uintptr_t>(one) % (2 * MiB) != 0;
+    cache.give(one, odd_bytes);
+  }
+  ASSERT_GT(misaligned, 0u);
+  for (char*& one : odd) {
+    one = cache.take(2 * MiB, got);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(one) % (2 * MiB), 0u);
+  }
+  for (char* one : odd) cache.give(one, got);
+  cache.trim(~std::size_t{0});
+}
+
 TEST_F(Extents, TheCacheIsBounded) {
   ExtentCache cache(provider, Account::large_objects, {.cached_bytes_max = 10 * MiB});
   std::vector<char*> all;
