@@ -180,7 +180,7 @@ Result<Mapping> PageProvider::map(Account account, std::size_t bytes, const MapO
   mapping.data_ = data;
   mapping.bytes_ = bytes;
   mapping.guard_bytes_ = guard;
-  if (guard != 0) protect(data + bytes, guard);
+  if (guard != 0 && !protect(data + bytes, guard)) return fail_os(errno, "a guard page for {}", name(account));
   if (options.lead_bytes != 0) choose_page_size(data, options.lead_bytes, page_bytes);
   choose_page_size(data + options.lead_bytes, rest, rest);
   if (options.exclude_from_dumps) madvise(data, bytes, MADV_DONTDUMP);
@@ -189,14 +189,14 @@ Result<Mapping> PageProvider::map(Account account, std::size_t bytes, const MapO
   return mapping;
 }
 
-void PageProvider::protect(char* at, std::size_t bytes) {
-  if (madvise(at, bytes, MADV_GUARD_INSTALL) == 0) return;
-  PLIMSOLL_CHECK(madvise(at, bytes, MADV_DONTNEED) == 0 && mprotect(at, bytes, PROT_NONE) == 0);
+bool PageProvider::protect(char* at, std::size_t bytes) {
+  if (madvise(at, bytes, MADV_GUARD_INSTALL) == 0) return true;
+  PLIMSOLL_CHECK(madvise(at, bytes, MADV_DONTNEED) == 0);
+  return mprotect(at, bytes, PROT_NONE) == 0;
 }
 
-void PageProvider::open(char* at, std::size_t bytes) {
-  if (madvise(at, bytes, MADV_GUARD_REMOVE) == 0) return;
-  PLIMSOLL_CHECK(mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0);
+bool PageProvider::open(char* at, std::size_t bytes) {
+  return madvise(at, bytes, MADV_GUARD_REMOVE) == 0 || mprotect(at, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
 Result<ChunkArena> PageProvider::reserve(Account account, std::size_t chunk_bytes, std::size_t chunks, Site site) {

@@ -91,9 +91,9 @@ class PageProvider {
   // Bytes are rounded up to 4 KiB; those of the lead are part of them.
   Result<Mapping> map(Account account, std::size_t bytes, const MapOptions& options = {}, Site site = Site::current());
   // Whole pages of a mapping that lose their content and cannot be touched (a fault) until they are opened again, zeroed. They stay
-  // charged.
-  static void protect(char* at, std::size_t bytes);
-  static void open(char* at, std::size_t bytes);
+  // charged. False, and nothing is changed but their content: the process may have no more mappings (older kernels).
+  [[nodiscard]] static bool protect(char* at, std::size_t bytes);
+  [[nodiscard]] static bool open(char* at, std::size_t bytes);
   // Reserves addresses only; aligned to chunk_bytes, a multiple of 4 KiB. A slack of 64 KiB readable zero bytes follows the last
   // chunk, for torn reads.
   Result<ChunkArena> reserve(Account account, std::size_t chunk_bytes, std::size_t chunks, Site site = Site::current());

@@ -24,9 +24,9 @@ Result<Mapping> SlabGuards::map(PageProvider& provider, Account account, std::si
 
 SlabGuards::SlabGuards(Mapping memory) : memory_(std::move(memory)) {
   if (!memory_) return;
+  if (!PageProvider::protect(memory_.data(), memory_.bytes())) return;  // nothing is sampled
   places_ = (memory_.bytes() / page_bytes - 1) / 2;
   PLIMSOLL_CHECK(places_ != 0 && places_ <= places_max);
-  PageProvider::protect(memory_.data(), memory_.bytes());
 }
 
 std::size_t SlabGuards::place_of(const char* at) const {
@@ -45,7 +45,7 @@ char* SlabGuards::take(std::size_t bytes, std::size_t alignment, std::uint64_t n
   }
   if (tried == places_) return nullptr;
   char* page = page_of(next_);
-  PageProvider::open(page, page_bytes);
+  if (!PageProvider::open(page, page_bytes)) return nullptr;
   std::memset(page, pattern, page_bytes);
   char* at = page + (page_bytes - bytes) / alignment * alignment;
   samples_[next_] = {.at = at, .label = SlabLabel::now(), .bytes = bytes, .taken_ns = now_ns};
@@ -62,7 +62,7 @@ void SlabGuards::give(char* at, std::size_t bytes) {
   PLIMSOLL_CHECK(sample.at == at && sample.bytes == std::max<std::size_t>(bytes, 1));  // else given back twice, or a wrong size
   char* page = page_of(place);
   PLIMSOLL_CHECK(is_pattern(page, at) && is_pattern(at + sample.bytes, page + page_bytes));  // else written beside the object
-  PageProvider::protect(page, page_bytes);
+  static_cast<void>(PageProvider::protect(page, page_bytes));  // where that fails, nobody notices a late use of the object
   sample = {};
 }
 
