@@ -61,7 +61,7 @@ class Database {
   Result<void> close();
 
   Result<Table> open_table(std::string_view name, const TableOptions& options = {});
-  Result<void> drop_table(std::string_view name);  // not_found; busy while a transaction has written to it
+  Result<void> drop_table(std::string_view name);  // not_found; busy while any transaction runs
   Result<std::vector<TableInfo>> tables();
   Result<std::string> table_name(Table table);
 
@@ -127,11 +127,16 @@ class Database {
   Result<Lsn> read_log(Lsn from, const std::function<bool(const LogEntry&)>& each);
   Lsn durable_lsn() const;
   Lsn log_start() const;  // the oldest position still there
-  // Called (from a log thread) whenever durable_lsn() has advanced. One callback; an empty function removes it.
+  // Called whenever durable_lsn() has advanced, by whichever thread has synced the log, a committer's, too: it must be short, must
+  // not throw, and must not call the store, which could wait for that very thread. One callback; an empty function removes it, but
+  // a call of the old one may still be under way then.
   void on_durable(std::function<void(Lsn)> callback);
 
-  // With Options::background_threads = false: does one round of what the background threads would do. True if work was done.
+  // With Options::background_threads = false: does one round of what the background threads would do. True if work was done. Does
+  // nothing in a forked child.
   bool run_background();
+  // invalid_argument: the handle is empty, or another process's (after fork); such handles do nothing.
+  Result<void> usable() const;
 
   std::size_t key_bytes_max() const;
   std::uint32_t page_size() const;

@@ -177,7 +177,8 @@ class Transaction {
   Result<void> release(Savepoint point);
 
   Result<void> commit();  // waits as durability says
-  // Returns once the outcome is decided; `done` is called from a log thread when it is durable (or failed).
+  // Returns once the outcome is decided; `done` is called when it is durable (or failed), before this returns or later, by
+  // whichever thread has synced the log: it must not throw, nor call the store.
   Result<void> commit_async(void (*done)(void* context, Result<void> outcome), void* context);
   Result<void> abort();
   // First phase of a distributed commit: afterwards only Database::commit_prepared / abort_prepared end it, also after a crash.

@@ -17,6 +17,7 @@ enum class Window : unsigned char {
   validating,  // it has read the page and is about to see whether the word has changed
   resampled,   // a reader of a slot, table or set is in the middle of what it will see confirmed or not
   changing,    // a writer is about to change a page, or has done so and is about to unlatch it
+  deciding,    // a commit has its position in the log, and draws its timestamp: it holds the commit latch
 };
 
 #ifdef PLIMSOLL_PERTURB

@@ -44,6 +44,16 @@ Result<void> check_pointer(const T& pointer, const char* what) {
   return {};
 }
 
+// For what makes a handle or a text: *made is null whenever the call fails, whatever was wrong.
+template <class T, class Body>
+plimsoll_status guarded_making(T** made, const char* what, plimsoll_error* error, Body&& body) noexcept {
+  if (made != nullptr) *made = nullptr;
+  return guarded(error, [&]() -> Result<void> {
+    PLIMSOLL_TRY(check_pointer(made, what));
+    return body();
+  });
+}
+
 Result<Bytes> to_bytes(const void* data, std::size_t size, const char* what);
 Result<Range> to_range(const plimsoll_range* range);
 Result<Table> to_table(plimsoll_table table);

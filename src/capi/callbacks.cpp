@@ -24,7 +24,10 @@ struct BodyCall {
     status = body(context, &handle, &error);
     if (status == PLIMSOLL_OK) return {};
     if (!is_store_status(status)) return fail(ErrorCode::transaction_aborted, "the body answered {}", status);
-    if (error.code != status) return fail(to_code(status), "answered by the body");
+    if (error.code != status) {
+      const std::string_view left = error.details[0] != '\0' ? error.details : error.message;
+      return std::unexpected(Error(to_code(status), left.empty() ? "answered by the body" : left, error.os_error));
+    }
     return std::unexpected(Error(to_code(status), error.details, error.os_error));
   }
   bool answered_its_own() const { return status != PLIMSOLL_OK && !is_store_status(status); }
@@ -37,11 +40,12 @@ struct CommitCall {
 
 void hand_on_outcome(void* context, Result<void> outcome) {
   const std::unique_ptr<CommitCall> call(static_cast<CommitCall*>(context));
-  if (outcome) return call->done(call->context, PLIMSOLL_OK, nullptr);
   plimsoll_error error{};
   error.size = sizeof error;
-  const plimsoll_status status = failed(&error, outcome.error());
-  call->done(call->context, status, &error);
+  const plimsoll_status status = outcome ? PLIMSOLL_OK : failed(&error, outcome.error());
+  try {
+    call->done(call->context, status, outcome ? nullptr : &error);
+  } catch (...) {}  // NOLINT(bugprone-empty-catch): the engine, which called, cannot do anything about it
 }
 
 }  // namespace
@@ -58,7 +62,7 @@ plimsoll_status plimsoll_transact(plimsoll_db* db, const plimsoll_txn_options* o
     return db->database->transact(all, [&](Transaction& transaction) { return call.run(transaction); });
   });
   if (status != PLIMSOLL_TRANSACTION_ABORTED || !call.answered_its_own()) return status;
-  const std::string_view left = call.error.details;
+  const std::string_view left = call.error.details[0] != '\0' ? call.error.details : call.error.message;
   const bool has_meaning = call.status == PLIMSOLL_OUT_OF_MEMORY || call.status == PLIMSOLL_INTERNAL;
   return failed(error, call.status, left.empty() && !has_meaning ? "the body answered a status of its own" : left);
 }

@@ -7,9 +7,7 @@ extern "C" {
 
 plimsoll_status plimsoll_cursor_open(plimsoll_txn* txn, plimsoll_table table, const plimsoll_range* range, int32_t direction,
                                      plimsoll_cursor** cursor, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    PLIMSOLL_TRY(check_pointer(cursor, "cursor"));
-    *cursor = nullptr;
+  return guarded_making(cursor, "cursor", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(txn, "txn"));
     PLIMSOLL_ASSIGN(const Table where, to_table(table));
     PLIMSOLL_ASSIGN(const Range wanted, to_range(range));

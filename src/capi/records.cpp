@@ -25,11 +25,11 @@ using Getter = Result<std::optional<Value>> (Transaction::*)(Table, Bytes);
 
 plimsoll_status get_value(Getter getter, plimsoll_txn* txn, plimsoll_table table, plimsoll_bytes key, plimsoll_value** value,
                           plimsoll_error* error) {
-  if (value != nullptr) *value = nullptr;
-  return on_table(txn, table, error, [&](Transaction& transaction, Table where) -> Result<void> {
-    PLIMSOLL_TRY(check_pointer(value, "value"));
+  return guarded_making(value, "value", error, [&]() -> Result<void> {
+    PLIMSOLL_TRY(check_pointer(txn, "txn"));
+    PLIMSOLL_ASSIGN(const Table where, to_table(table));
     PLIMSOLL_ASSIGN(const Bytes wanted, to_bytes(key.data, key.size, "key"));
-    PLIMSOLL_ASSIGN(std::optional<Value> found, (transaction.*getter)(where, wanted));
+    PLIMSOLL_ASSIGN(std::optional<Value> found, (txn->transaction->*getter)(where, wanted));
     if (!found) return std::unexpected(no_such_key());
     *value = new plimsoll_value{std::move(*found)};
     return {};

@@ -37,10 +37,8 @@ plimsoll_status plimsoll_statistic(plimsoll_db* db, const char* name, uint64_t* 
 }
 
 plimsoll_status plimsoll_statistics_json(plimsoll_db* db, char** json, size_t* json_bytes, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
+  return guarded_making(json, "json", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(db, "db"));
-    PLIMSOLL_TRY(check_pointer(json, "json"));
-    *json = nullptr;
     const std::string text = to_json(*db->database);
     *json = to_text(text);
     set_if(json_bytes, text.size());
@@ -57,22 +55,18 @@ plimsoll_status plimsoll_reset_statistics(plimsoll_db* db, plimsoll_error* error
 }
 
 plimsoll_status plimsoll_answer(plimsoll_db* db, const char* request, char** answer, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
+  return guarded_making(answer, "answer", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(db, "db"));
     PLIMSOLL_TRY(check_pointer(request, "request"));
-    PLIMSOLL_TRY(check_pointer(answer, "answer"));
-    *answer = nullptr;
     *answer = to_text(db->database->answer(request));
     return {};
   });
 }
 
 plimsoll_status plimsoll_ask(const char* path, const char* request, char** answer, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
+  return guarded_making(answer, "answer", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(path, "path"));
     PLIMSOLL_TRY(check_pointer(request, "request"));
-    PLIMSOLL_TRY(check_pointer(answer, "answer"));
-    *answer = nullptr;
     PLIMSOLL_ASSIGN(const std::string text, ask(path, request));
     *answer = to_text(text);
     return {};

@@ -18,8 +18,6 @@ void hand_on_event(void* context, const Event& event) {
 // `open` opens the store with the options.
 template <class Open>
 Result<void> open_handle(const plimsoll_options* given, plimsoll_db** db, Open open) {
-  PLIMSOLL_TRY(check_pointer(db, "db"));
-  *db = nullptr;
   PLIMSOLL_ASSIGN(const plimsoll_options from, read_sized(given, "options"));
   PLIMSOLL_ASSIGN(Options options, to_options(&from));
   auto handle = std::make_unique<plimsoll_db>();
@@ -36,7 +34,7 @@ Result<void> open_handle(const plimsoll_options* given, plimsoll_db** db, Open o
 extern "C" {
 
 plimsoll_status plimsoll_open(const char* path, const plimsoll_options* options, plimsoll_db** db, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
+  return guarded_making(db, "db", error, [&] {
     return open_handle(options, db, [&](const Options& all) -> Result<Database> {
       PLIMSOLL_TRY(check_pointer(path, "path"));
       return Database::open(path, all);
@@ -45,7 +43,8 @@ plimsoll_status plimsoll_open(const char* path, const plimsoll_options* options,
 }
 
 plimsoll_status plimsoll_open_in_memory(const plimsoll_options* options, plimsoll_db** db, plimsoll_error* error) {
-  return guarded(error, [&] { return open_handle(options, db, [](const Options& all) { return Database::open_in_memory(all); }); });
+  return guarded_making(db, "db", error,
+                        [&] { return open_handle(options, db, [](const Options& all) { return Database::open_in_memory(all); }); });
 }
 
 plimsoll_status plimsoll_close(plimsoll_db* db, plimsoll_error* error) {
@@ -136,6 +135,7 @@ plimsoll_status plimsoll_verify(plimsoll_db* db, plimsoll_verify_report* report,
 plimsoll_status plimsoll_run_background(plimsoll_db* db, int* worked, plimsoll_error* error) {
   return guarded(error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(db, "db"));
+    PLIMSOLL_TRY(db->database->usable());
     set_if(worked, db->database->run_background() ? 1 : 0);
     return {};
   });

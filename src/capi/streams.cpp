@@ -7,9 +7,7 @@ extern "C" {
 
 plimsoll_status plimsoll_reader_open(plimsoll_txn* txn, plimsoll_table table, const void* key, size_t key_bytes,
                                      plimsoll_reader** reader, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    PLIMSOLL_TRY(check_pointer(reader, "reader"));
-    *reader = nullptr;
+  return guarded_making(reader, "reader", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(txn, "txn"));
     PLIMSOLL_ASSIGN(const Table where, to_table(table));
     PLIMSOLL_ASSIGN(const Bytes wanted, to_bytes(key, key_bytes, "key"));
@@ -41,9 +39,7 @@ void plimsoll_reader_close(plimsoll_reader* reader) {
 
 plimsoll_status plimsoll_writer_open(plimsoll_txn* txn, plimsoll_table table, const void* key, size_t key_bytes,
                                      plimsoll_writer** writer, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    PLIMSOLL_TRY(check_pointer(writer, "writer"));
-    *writer = nullptr;
+  return guarded_making(writer, "writer", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(txn, "txn"));
     PLIMSOLL_ASSIGN(const Table where, to_table(table));
     PLIMSOLL_ASSIGN(const Bytes wanted, to_bytes(key, key_bytes, "key"));

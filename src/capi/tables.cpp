@@ -44,10 +44,8 @@ plimsoll_status plimsoll_tables(plimsoll_db* db, plimsoll_each_table each, void*
 }
 
 plimsoll_status plimsoll_table_name(plimsoll_db* db, plimsoll_table table, char** name, size_t* name_bytes, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
+  return guarded_making(name, "name", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(db, "db"));
-    PLIMSOLL_TRY(check_pointer(name, "name"));
-    *name = nullptr;
     PLIMSOLL_ASSIGN(const Table wanted, to_table(table));
     PLIMSOLL_ASSIGN(const std::string found, db->database->table_name(wanted));
     *name = to_text(found);

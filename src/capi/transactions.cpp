@@ -29,9 +29,7 @@ Result<std::chrono::milliseconds> given_duration(std::int64_t ms, const char* wh
 extern "C" {
 
 plimsoll_status plimsoll_begin(plimsoll_db* db, const plimsoll_txn_options* options, plimsoll_txn** txn, plimsoll_error* error) {
-  return guarded(error, [&]() -> Result<void> {
-    PLIMSOLL_TRY(check_pointer(txn, "txn"));
-    *txn = nullptr;
+  return guarded_making(txn, "txn", error, [&]() -> Result<void> {
     PLIMSOLL_TRY(check_pointer(db, "db"));
     PLIMSOLL_ASSIGN(const TransactionOptions all, to_options(options));
     auto handle = std::make_unique<plimsoll_txn>();

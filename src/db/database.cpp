@@ -28,7 +28,7 @@ struct Kept {
 };
 }  // namespace
 static void let_go(std::unique_ptr<db::Store> store) {
-  if (store->registry().active() == 0 && store->engine().stale_handles.load() == 0) return;
+  if (store->registry().all_ended_or_prepared() && store->engine().stale_handles.load() == 0) return;
   store->release_lock();
   static Kept& kept = *new Kept;  // not destroyed at exit either
   const MutexLock lock(kept.mutex);
@@ -245,7 +245,11 @@ Lsn Database::log_start() const { return store_ ? store_->log().start() : Lsn{};
 void Database::on_durable(std::function<void(Lsn)> callback) {
   if (store_) store_->set_durable_callback(std::move(callback));
 }
-bool Database::run_background() { return store_ && store_->run_background(); }
+bool Database::run_background() { return usable() && store_->run_background(); }
+Result<void> Database::usable() const {
+  if (!store_) return fail(ErrorCode::invalid_argument, "the store is closed already");
+  return store_->usable();
+}
 std::size_t Database::key_bytes_max() const { return store_ ? btree::key_bytes_max(store_->page_bytes()) : 0; }
 std::uint32_t Database::page_size() const { return store_ ? store_->page_bytes() : 0; }
 

@@ -188,6 +188,7 @@ Result<void> Store::read_or_create() {
   if (!super && super.error().code() != ErrorCode::not_found) return std::unexpected(super.error());
   if (super) {
     if (options_.error_if_exists) return fail(ErrorCode::already_exists, "a store exists at {}", path_);
+    PLIMSOLL_TRY(storage::confirm_superblock(*files_, path_));  // before recovery removes what an older one needs
     super_ = *super;
     return {};
   }

@@ -131,7 +131,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   std::unique_ptr<io::FileSystem::Lock> lock_;
   storage::Superblock super_;
   Mutex super_mutex_{LatchRank::writer};
-  bool super_doubtful_ PLIMSOLL_GUARDED_BY(super_mutex_) = true;  // whether the newest one is durable is not known
+  bool super_doubtful_ PLIMSOLL_GUARDED_BY(super_mutex_) = false;  // the last write failed: is it durable?
   storage::Superblock& super_to_write() PLIMSOLL_REQUIRES(super_mutex_) { return super_; }
   bool created_ = false;
   Metrics metrics_;

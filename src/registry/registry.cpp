@@ -170,6 +170,12 @@ Lsn Registry::first_lsn_of_open(Lsn now) const {
   return Lsn{first};
 }
 
+bool Registry::all_ended_or_prepared() const {
+  std::uint32_t prepared = 0;
+  for (std::uint32_t i = 0; i < slots_high(); ++i) prepared += slots()[i].state.load() == TransactionState::prepared ? 1 : 0;
+  return active() == prepared;
+}
+
 void Registry::note_commit(Timestamp timestamp, Lsn lsn, bool relaxed) {
   PLIMSOLL_CHECK(timestamp.value > newest_commit_);
   newest_commit_ = timestamp.value;

@@ -117,12 +117,14 @@ class Registry {
 
   // A transaction that is not counted yet comes to look at anything only after this call.
   std::uint64_t active() const { return active_.load(std::memory_order_seq_cst); }
+  bool all_ended_or_prepared() const;  // when nothing begins any more
 
  private:
   Registry(Metrics& metrics, HybridClock& clock, TimeSource& time) : metrics_(metrics), clock_(clock), time_(time) {}
   Slot* slots() const { return memory_.as<Slot>(); }
   Slot& waiting(SlotIndex index) const PLIMSOLL_REQUIRES(wait_mutex_) { return slots()[index]; }  // for its wait edges
   bool closes_cycle(SlotIndex self, TxnId holder) const PLIMSOLL_REQUIRES(wait_mutex_);
+  bool enqueue(SlotIndex self, TxnId holder);
   void unlink_waiter(SlotIndex self, TxnId holder) PLIMSOLL_REQUIRES(wait_mutex_);
   bool admits(SlotIndex index, Timestamp at) const PLIMSOLL_REQUIRES(snapshot_mutex_);
 

@@ -31,23 +31,28 @@ void Registry::unlink_waiter(SlotIndex self, TxnId holder) {
   if (held.first_waiter == no_slot) held.has_waiters.store(false, std::memory_order_seq_cst);
 }
 
+// False: the holder waits for self, or has ended.
+bool Registry::enqueue(SlotIndex self, TxnId holder) {
+  Slot& mine = slots()[self];
+  Slot& held = slots()[slot_of(holder)];
+  const MutexLock lock(wait_mutex_);
+  if (held.id.load(std::memory_order_seq_cst) != holder.value || closes_cycle(self, holder)) return false;
+  waiting(self).waits_for = holder.value;
+  mine.wait_number = ++wait_number_;
+  mine.woken.store(false, std::memory_order_relaxed);
+  mine.next_waiter = held.first_waiter;
+  held.first_waiter = self;
+  held.has_waiters.store(true, std::memory_order_seq_cst);
+  return true;
+}
+
 Result<void> Registry::wait_for(SlotIndex self, TxnId holder, std::uint64_t deadline_ns,
                                 const std::function<bool()>& still_in_the_way) {
   Slot& mine = slots()[self];
-  Slot& held = slots()[slot_of(holder)];
-  {
-    MutexLock lock(wait_mutex_);
-    if (held.id.load(std::memory_order_seq_cst) != holder.value) return {};
-    if (closes_cycle(self, holder)) {
-      metrics_.add(Counter::deadlocks);
-      return fail(ErrorCode::deadlock, "transaction {} would wait for {}, which waits for it", mine.id.load(), name(holder).text());
-    }
-    waiting(self).waits_for = holder.value;
-    mine.wait_number = ++wait_number_;
-    mine.woken.store(false, std::memory_order_relaxed);
-    mine.next_waiter = held.first_waiter;
-    held.first_waiter = self;
-    held.has_waiters.store(true, std::memory_order_seq_cst);
+  if (!enqueue(self, holder)) {
+    if (!still_in_the_way()) return {};  // it has ended, or has rolled that back: it need not be waited for
+    metrics_.add(Counter::deadlocks);
+    return fail(ErrorCode::deadlock, "transaction {} would wait for {}, which waits for it", mine.id.load(), name(holder).text());
   }
   metrics_.add(Counter::lock_waits);
   const bool wait = still_in_the_way();  // rule 19: after enqueueing, the very thing in the way
@@ -103,8 +108,12 @@ std::optional<std::uint64_t> Registry::kill(TxnId id) {
     if (slot.state.load(std::memory_order_seq_cst) != TransactionState::active)
       return std::nullopt;  // prepared ones are their coordinator's
   } while (!slot.control.compare_exchange_weak(control, control | killed_bit, std::memory_order_seq_cst));
-  MutexLock lock(wait_mutex_);
-  waiting(index).wake.notify_one();
+  {
+    const MutexLock lock(wait_mutex_);
+    waiting(index).wake.notify_one();
+  }
+  const TransactionState state = slot.state.load(std::memory_order_seq_cst);
+  if (state == TransactionState::preparing || state == TransactionState::prepared) return std::nullopt;  // meanwhile
   return control | killed_bit;
 }
 

@@ -25,6 +25,7 @@ class AsyncCommits {
   void complete(Lsn durable);
   void fail_all();  // the log has failed: commit_outcome_unknown for everyone
   bool pending() const { return used_.load(std::memory_order_seq_cst) != 0; }
+  bool full() const { return used_.load(std::memory_order_relaxed) == capacity; }
 
  private:
   struct Waiting {

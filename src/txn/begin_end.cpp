@@ -134,8 +134,11 @@ Result<bool> TransactionImpl::revert_all(Pace pace) {
     PLIMSOLL_ASSIGN(log::Credit credit, engine_.log.reserve(2 * log::record_bytes(writer.size()), log::Log::Priority::reserve,
                                                             pace == Pace::wait ? wait_deadline() : 0));
     engine_.log.append(credit, log::Kind::abort, writer.view());
-    PLIMSOLL_ASSIGN(const bool reverted, revert_to(0, pace));
-    if (!reverted) return false;
+    const Result<bool> reverted = revert_to(0, pace);
+    if (!reverted || !*reverted) {
+      engine_.registry.wake_waiters(slot_);  // what is restored so far is free
+      return reverted;
+    }
     log::Writer ending(payload);
     log::write_ending(ending, {id_, 0, {}});
     engine_.log.append(credit, log::Kind::end, ending.view());
@@ -208,7 +211,7 @@ Result<void> TransactionImpl::prepare() {
     global_id_bytes_ = 0;
     slot().state.store(TransactionState::active, std::memory_order_seq_cst);
     if (!credit) return std::unexpected(credit.error());
-    return fail(ErrorCode::transaction_timeout, "transaction {} was killed before it could be prepared", id_.value);
+    return std::unexpected(why_ended(id_.value));
   }
   slot().deadline_ns.store(0, std::memory_order_relaxed);  // only its coordinator ends it now
   hand_over();
@@ -250,7 +253,11 @@ Result<void> TransactionImpl::abort_prepared() {
 }
 
 bool TransactionImpl::release_if_lingering(std::uint64_t oldest) {
-  if (slot().timestamp.load() > oldest || !lingering_.exchange(false)) return false;
+  if (!lingering_.exchange(false)) return false;  // first: else the slot may be another's by the time that it is released
+  if (slot().timestamp.load() > oldest) {
+    lingering_ = true;
+    return false;
+  }
   engine_.registry.release(slot_);
   return true;
 }

@@ -13,7 +13,7 @@ namespace plimsoll::txn {
 Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* done_context) {
   Timestamp timestamp{};
   Lsn position = read_position_;  // rule 15: without writes, what was read must be durable
-  if (done != nullptr) PLIMSOLL_TRY(engine_.async_commits->reserve(wait_deadline()));
+  if (done != nullptr) PLIMSOLL_TRY(reserve_outcome());
   if (write_count_ != 0) {
     if (auto decided = commit_writes(timestamp, position); !decided) {
       if (done != nullptr) engine_.async_commits->cancel();
@@ -25,10 +25,19 @@ Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* do
   if (done != nullptr) {
     engine_.async_commits->add(position, done, done_context);
     // It may have become durable, or the log may have failed, before it was added.
-    if (position <= engine_.log.durable() || engine_.log.failed()) engine_.async_commits->complete(engine_.log.durable());
+    const Lsn durable = engine_.log.durable();
+    if (position > durable && !engine_.log.failed()) return {};
+    engine_.registry.note_durable(durable);  // who is told can begin to read
+    engine_.async_commits->complete(durable);
     return {};
   }
-  return position <= engine_.log.durable() ? Result<void>{} : engine_.log.flush_to(position);
+  return engine_.log.flush_to(position);
+}
+
+// A place for what will be told later. If all are taken, the log is flushed here: there may be no thread that does it.
+Result<void> TransactionImpl::reserve_outcome() {
+  if (engine_.async_commits->full()) PLIMSOLL_TRY(engine_.log.flush_to(engine_.log.end()));
+  return engine_.async_commits->reserve(wait_deadline());
 }
 
 void TransactionImpl::release_committed() {
@@ -60,8 +69,9 @@ Result<void> TransactionImpl::commit_writes(Timestamp& timestamp, Lsn& end) {
   perturb(Window::changing);
   {
     MutexLock lock(engine_.registry.commit_mutex());
+    span = engine_.log.claim(credit, payload_bytes);  // before the clock: who has seen the timestamp sees this end, too (rule 15)
+    perturb(Window::deciding);
     timestamp = engine_.clock.local();
-    span = engine_.log.claim(credit, payload_bytes);
     mine.timestamp.store(timestamp.value, std::memory_order_seq_cst);
     mine.state.store(TransactionState::committing, std::memory_order_seq_cst);  // rule 4: before the bytes
     engine_.registry.note_commit(timestamp, span.end, !durable_);

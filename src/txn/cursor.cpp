@@ -77,16 +77,16 @@ void CursorImpl::drop_value() {
   if (owned_value_ != nullptr) context_.free(owned_value_, std::max<std::size_t>(owned_bytes_, 1));
   owned_value_ = nullptr;
   value_ = {};
-  large_ = false;
+  large_ = on_record_ = false;
 }
 
 Result<void> CursorImpl::seek(Bytes key) {
-  drop_value();
   // Never out of the range: a seek before its start begins at the start.
   const Bound& start = direction_ == Direction::forward ? from_ : to_;
   const bool before_start = start.present && (direction_ == Direction::forward ? key < start.view() : key >= start.view());
   if (!assign(position_, before_start ? start.view() : key))
     return fail(ErrorCode::invalid_argument, "key of {} bytes to seek", key.size());
+  drop_value();
   inclusive_ = direction_ == Direction::forward || !before_start;
   loaded_ = done_ = false;
   sought_ = true;
@@ -126,7 +126,7 @@ Result<bool> CursorImpl::take(std::uint16_t index) {
     return (record.flags & btree::flag_deleted) == 0;
   }
   // A mark or an older version: the record must be read where it is.
-  PLIMSOLL_ASSIGN(TransactionImpl::Found found, transaction_.read(tree_, key(), TransactionImpl::Want::value, context_));
+  PLIMSOLL_ASSIGN(TransactionImpl::Found found, transaction_.read(tree_, key_at_index(), TransactionImpl::Want::value, context_));
   if (!found.present) return false;
   large_ = found.large;
   if (large_) {
@@ -161,14 +161,15 @@ Result<bool> CursorImpl::next() {
     while (forward ? index_ < leaf.count() : index_ > 0) {
       const auto index = static_cast<std::uint16_t>(forward ? index_ : index_ - 1);
       key_bytes_ = leaf.key(index, key_).size();
-      if (outside(key())) {
+      if (outside(key_at_index())) {
         done_ = true;
         return false;
       }
       PLIMSOLL_ASSIGN(const bool present, take(index));  // after an error the next call comes to it again
       index_ = static_cast<std::uint16_t>(forward ? index + 1 : index);
       if (!present) continue;
-      assign(position_, key());
+      assign(position_, key_at_index());
+      on_record_ = true;
       inclusive_ = sought_ = false;
       transaction_.engine_.metrics.add(Counter::records_scanned);
       return true;

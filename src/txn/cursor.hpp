@@ -16,7 +16,7 @@ class CursorImpl {
 
   Result<bool> next();
   Result<void> seek(Bytes key);
-  Bytes key() const { return {key_, key_bytes_}; }
+  Bytes key() const { return on_record_ ? key_at_index() : Bytes{}; }
   Bytes value() const { return value_; }
   bool large() const { return large_; }
 
@@ -34,6 +34,7 @@ class CursorImpl {
   Result<bool> take(std::uint16_t index);
   bool leave_leaf();
   void drop_value();
+  Bytes key_at_index() const { return {key_, key_bytes_}; }
   bool assign(Bound& bound, Bytes key);
 
   TransactionImpl& transaction_;
@@ -44,6 +45,7 @@ class CursorImpl {
   Bound position_;                          // where to go on
   bool inclusive_ = true, sought_ = false;  // cursor.cpp, load()
   bool loaded_ = false, done_ = false;
+  bool on_record_ = false;         // the last step came to one
   std::uint64_t write_count_ = 0;  // of the transaction when the leaf was copied
   std::uint16_t index_ = 0;        // forward: next index; backward: one above the next
   char* leaf_buffer_ = nullptr;

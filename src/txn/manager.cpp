@@ -55,9 +55,9 @@ Result<TransactionImpl*> TransactionManager::begin(const TransactionOptions& opt
       return fail(ErrorCode::invalid_argument, "a deadline of {} ms: 0 (none) or more is allowed", time->count());
   if (options.with_position && (!options.read_only || options.as_of))
     return fail(ErrorCode::invalid_argument, "with_position is for transactions that are read_only, without as_of");
-  std::uint64_t deadline = engine_.transaction_deadline_ns, now = 0;
+  std::uint64_t deadline = engine_.transaction_deadline_ns;
   if (options.deadline) deadline = saturated_ns(*options.deadline);
-  if (deadline != 0) now = engine_.time.coarse_ns();
+  const std::uint64_t now = engine_.time.coarse_ns();
   PLIMSOLL_TRY(engine_.provider.budget().pressure().admit());
   PLIMSOLL_ASSIGN(const registry::SlotIndex slot, engine_.registry.acquire(deadline == 0 ? 0 : now + deadline, options.label));
   TransactionImpl& transaction = transactions()[slot];
@@ -124,10 +124,7 @@ bool TransactionManager::reap(TxnId id) {
 }
 
 Result<void> TransactionManager::kill(TxnId id) {
-  const registry::SlotIndex index = registry::slot_of(id);
-  const bool running = index < engine_.registry.slot_count() && engine_.registry.slot(index).id.load() == id.value &&
-                       engine_.registry.slot(index).state.load() == TransactionState::active;
-  if (!running) return fail(ErrorCode::not_found, "no running transaction {} that could be killed", id.value);
+  if (!engine_.registry.kill(id)) return fail(ErrorCode::not_found, "no running transaction {} that could be killed", id.value);
   reap(id);  // or, inside an operation, it aborts itself
   return {};
 }

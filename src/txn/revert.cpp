@@ -58,11 +58,12 @@ void TransactionImpl::finish_reverted(std::uint64_t kept) {
 Result<void> TransactionImpl::roll_back(std::uint64_t target, std::uint64_t entries_kept) {
   ++write_count_;
   if (last_entry() != target) ++rollbacks_;
-  PLIMSOLL_TRY(revert_to(target, Pace::wait));
+  const auto reverted = revert_to(target, Pace::wait);
+  engine_.registry.wake_waiters(slot_);  // who waits for a key that is restored looks again, however far this came
+  if (!reverted) return std::unexpected(reverted.error());
   for (std::uint64_t i = entries_kept; i < std::min<std::uint64_t>(entries_, write_set_max); ++i)
     context_.free(std::exchange(write_set_[i].key, nullptr), write_set_[i].key_bytes);
   finish_reverted(entries_kept);
-  engine_.registry.wake_waiters(slot_);  // who waits for a key of this rollback looks again
   return {};
 }
 
@@ -169,10 +170,16 @@ Result<std::uint64_t> TransactionImpl::revert_entry(std::uint64_t address, std::
 Result<Savepoint> TransactionImpl::savepoint() {
   if (savepoint_count_ == savepoints_max)
     return fail(ErrorCode::invalid_argument, "a transaction may have {} savepoints at a time", savepoints_max);
+  return mark_savepoint();
+}
+
+Result<Savepoint> TransactionImpl::mark_savepoint() {
+  constexpr std::size_t places = savepoints_max + 1;
+  PLIMSOLL_CHECK(savepoint_count_ < places);
   if (savepoints_ == nullptr) {
-    char* memory = context_.allocate(savepoints_max * sizeof(SavepointMark), alignof(SavepointMark));
+    char* memory = context_.allocate(places * sizeof(SavepointMark), alignof(SavepointMark));
     if (memory == nullptr) return fail(ErrorCode::memory_budget_exceeded, "no memory for savepoints");
-    savepoints_ = std::uninitialized_default_construct_n(reinterpret_cast<SavepointMark*>(memory), savepoints_max) - savepoints_max;
+    savepoints_ = std::uninitialized_default_construct_n(reinterpret_cast<SavepointMark*>(memory), places) - places;
   }
   savepoints_[savepoint_count_++] = {last_entry(), entries_, ++savepoint_number_};
   return Savepoint{savepoint_number_};

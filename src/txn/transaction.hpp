@@ -67,6 +67,7 @@ class TransactionImpl {
 
   // --- savepoints (revert.cpp) ---
   Result<Savepoint> savepoint();
+  Result<Savepoint> mark_savepoint();  // one more than a user may have
   Result<void> rollback_to(Savepoint point);
   Result<void> release(Savepoint point);
 
@@ -191,6 +192,7 @@ class TransactionImpl {
   // commit.cpp
   Result<void> commit_writes(Timestamp& timestamp, Lsn& end);
   void finish_writes(Timestamp timestamp, Lsn commit_end);
+  Result<void> reserve_outcome();
   void release_committed();
   bool stamp(const Written& written, Timestamp timestamp, Lsn commit_end, bool force);
   void stamp_record(btree::LatchedLeaf& leaf, Timestamp timestamp, Lsn commit_end);

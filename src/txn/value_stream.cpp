@@ -83,8 +83,10 @@ Result<void> ExtentWriter::write_out(std::uint32_t pages) {
 
 Result<void> ExtentWriter::write(Bytes piece) {
   if (failed_) return fail(ErrorCode::invalid_argument, "an earlier piece of the value could not be written");
-  if (value_.bytes + piece.size() > value_bytes_max)
+  if (piece.size() > value_bytes_max - value_.bytes) {
+    failed_ = true;
     return fail(ErrorCode::invalid_argument, "a value may have {} bytes at most", value_bytes_max);
+  }
   value_.crc = crc32c(value_.crc, piece);
   value_.bytes += piece.size();
   while (!piece.empty()) {
@@ -224,6 +226,11 @@ Result<void> ValueWriterImpl::begin(Bytes key) {
   key_ = {copy, key.size()};
   const memory::InterruptScope waiting(context_.interrupt());
   return writer_->begin(0);
+}
+
+Result<void> ValueWriterImpl::write(Bytes piece) {
+  if (finished_) return fail(ErrorCode::invalid_argument, "the value has been finished already");
+  return writer_->write(piece);
 }
 
 Result<void> ValueWriterImpl::finish() {

@@ -80,7 +80,7 @@ class ValueWriterImpl {
   ValueWriterImpl(TransactionImpl& transaction, TreeId tree);
   static void close(ValueWriterImpl* writer);
   Result<void> begin(Bytes key);
-  Result<void> write(Bytes piece) { return writer_->write(piece); }
+  Result<void> write(Bytes piece);
   Result<void> finish();
 
  private:

@@ -108,7 +108,8 @@ Result<void> TransactionImpl::wait_for(TxnId holder, TreeId tree, Bytes key, std
     return version::resolve(engine_.registry, mark).kind != version::Resolved::Kind::timestamp;
   };
   auto outcome = engine_.registry.wait_for(slot_, holder, deadline_ns, std::cref(in_the_way));  // by reference: no heap
-  if (outcome || outcome.error().code() == ErrorCode::transaction_timeout) return outcome;
+  if (outcome) return outcome;
+  if (outcome.error().code() == ErrorCode::transaction_timeout) return std::unexpected(why_ended(id_.value));
   return fail_at(outcome.error().code(), tree, key, outcome.error().details());
 }
 
@@ -305,6 +306,8 @@ Result<bool> TransactionImpl::write(TreeId tree, Bytes key, Bytes value, Change 
 
 Result<TransactionImpl::Statement> TransactionImpl::begin_statement(Bytes key, std::uint64_t value_bytes) {
   PLIMSOLL_TRY(check_writable(key));
+  if (value_bytes > value_bytes_max)  // also keeps the sums below from wrapping around
+    return fail(ErrorCode::invalid_argument, "a value may have {} bytes at most", value_bytes_max);
   const Statement statement{last_entry(), entries_, key.size() + value_bytes};
   if (written_bytes_max_ != 0 && written_bytes_ + statement.bytes > written_bytes_max_)
     return fail(ErrorCode::memory_budget_exceeded, "transaction {} may write {} bytes and has written {}", id_.value,
@@ -333,7 +336,7 @@ Result<bool> TransactionImpl::end_statement(const Statement& statement, Result<b
 
 // Erases key by key; undone as a whole if one of them fails (statement atomicity).
 Result<std::uint64_t> TransactionImpl::erase_range(TreeId tree, const Range& range) {
-  PLIMSOLL_ASSIGN(const Savepoint before, savepoint());
+  PLIMSOLL_ASSIGN(const Savepoint before, mark_savepoint());
   const std::uint64_t entry_before = last_entry(), entries_before = entries_;
   std::uint64_t erased = 0;
   const auto all = [&]() -> Result<void> {

@@ -27,6 +27,32 @@ TEST_F(Limits, NoMoreTransactionsThanSlots) {
   EXPECT_EQ(gauge("active_transactions"), 0u);
 }
 
+TEST_F(Limits, NobodyIsNotKilled) {
+  EXPECT_CODE(db().kill(TxnId{}), not_found);
+  auto reader = begin({.read_only = true});
+  const TxnId id = reader.id();
+  ASSERT_OK(reader.commit());
+  EXPECT_CODE(db().kill(id), not_found);
+  EXPECT_CODE(db().kill(reader.id()), not_found);
+}
+
+// With no thread of the store's that would flush the log meanwhile, the one that finds no place for its outcome does.
+TEST_F(Limits, MoreAsynchronousCommitsThanCanWait) {
+  options.background_threads = false;
+  options.memory_budget = 1_GiB;  // the log's ring holds them all
+  const Table where = table();
+  constexpr std::uint64_t many = 10'500;
+  std::uint64_t told = 0;
+  for (std::uint64_t i = 0; i < many; ++i) {
+    auto tx = begin({});
+    ASSERT_OK(tx.put(where, key_of(i % 10), "v"));
+    ASSERT_OK(tx.commit_async(
+        [](void* count, Result<void> outcome) { *static_cast<std::uint64_t*>(count) += outcome.has_value() ? 1 : 0; }, &told));
+  }
+  ASSERT_OK(db().checkpoint());
+  EXPECT_EQ(told, many);
+}
+
 // A slot is free when its transaction ends, whatever snapshots are held and however much it wrote.
 TEST_F(Limits, AHeldSnapshotDoesNotUseUpSlots) {
   options.max_transactions = 8;

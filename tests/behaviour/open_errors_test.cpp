@@ -195,7 +195,8 @@ TEST_F(OpenErrors, ASecondProcessIsBusyAndAHandleAfterForkIsRefused) {
         !refused(writer->finish()))
       wrong |= 64;
     if (!refused(db().transact({}, [](Transaction&) -> Result<void> { return {}; })) || !refused(db().kill(tx.id())) ||
-        !refused(db().drop_table("t")) || !refused(db().set_external_floor(Timestamp{})))
+        !refused(db().drop_table("t")) || !refused(db().set_external_floor(Timestamp{})) || !refused(db().usable()) ||
+        db().run_background())
       wrong |= 128;
     { Value dies = std::move(**value); }
     { Cursor dies = std::move(*cursor); }

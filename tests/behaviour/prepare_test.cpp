@@ -1,4 +1,6 @@
 // Two-phase commit: prepare, and the two ends, in process and over close and reopen.
+#include <filesystem>
+
 #include "behaviour/support.hpp"
 
 namespace plimsoll {
@@ -55,6 +57,24 @@ TEST_F(Prepare, OnlyItsCoordinatorEndsAPreparedTransaction) {
   EXPECT_EQ(db().prepared().size(), 1u);
   ASSERT_OK(db().commit_prepared("gid"));
   EXPECT_EQ(now(where, "k"), "new");
+}
+
+// The process keeps nothing of a store that it has closed, though a transaction of it is still undecided.
+TEST_F(Prepare, AClosedStoreWithAnUndecidedTransactionIsGone) {
+  const auto open_files = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto before = open_files();
+  open();
+  { auto tx = prepared(table(), "k", "v", "gid"); }
+  for (int i = 0; i < 3; ++i) {
+    close();
+    EXPECT_EQ(open_files(), before);
+    open();
+    ASSERT_EQ(db().prepared().size(), 1u);
+  }
+  ASSERT_OK(db().commit_prepared("gid"));
+  EXPECT_EQ(now(table(), "k"), "v");
 }
 
 // Its values, cursors and streams are its owner's still, who may let them go while another thread ends it.

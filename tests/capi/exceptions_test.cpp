@@ -55,6 +55,25 @@ TEST_F(CapiExceptions, ABodyThatThrowsIsAborted) {
   plimsoll_txn_close(txn);
 }
 
+TEST_F(CapiExceptions, AnOutcomeThatIsTakenWithAnExceptionIsTheLastOfNone) {
+  int told = 0;
+  for (int i = 0; i < 3; ++i) {
+    plimsoll_txn_options options{};
+    options.size = sizeof options;
+    options.durability = PLIMSOLL_RELAXED;
+    plimsoll_txn* txn = nullptr;
+    ASSERT_EQ(plimsoll_begin(db, &options, &txn, &error), PLIMSOLL_OK) << error.message;
+    ASSERT_EQ(plimsoll_put(txn, table, "k", 1, "v", 1, &error), PLIMSOLL_OK);
+    const auto done = [](void* context, plimsoll_status, const plimsoll_error*) {
+      ++*static_cast<int*>(context);
+      throw std::runtime_error("thrown by who is told");
+    };
+    EXPECT_EQ(plimsoll_commit_async(txn, done, &told, &error), PLIMSOLL_OK);
+    plimsoll_txn_close(txn);
+  }
+  EXPECT_EQ(told, 3);
+}
+
 TEST_F(CapiExceptions, AWalkThatThrows) {
   EXPECT_EQ(plimsoll_tables(
                 db, [](void*, const char*, std::size_t, plimsoll_table) -> int { throw 17; }, nullptr, &error),

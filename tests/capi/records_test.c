@@ -158,10 +158,19 @@ static void cursors(plimsoll_db* db, plimsoll_table table) {
     CHECK(is_bytes(plimsoll_cursor_key(cursor), keys[i]) && is_bytes(plimsoll_cursor_value(cursor), keys[3 - i]));
   }
   EXPECT(PLIMSOLL_NOT_FOUND, plimsoll_cursor_next(cursor, &error));
+  CHECK(plimsoll_cursor_key(cursor).size == 0);
   OK(plimsoll_cursor_seek(cursor, "c", 1, &error));
+  CHECK(plimsoll_cursor_key(cursor).size == 0);
   OK(plimsoll_cursor_next(cursor, &error));
   CHECK(is_bytes(plimsoll_cursor_key(cursor), "c"));
   INVALID(plimsoll_cursor_seek(cursor, NULL, 1, &error));
+  plimsoll_cursor_close(cursor);
+  const plimsoll_range two = {{"b", 1}, {"d", 1}};  // what lies behind the range is no key of it
+  OK(plimsoll_cursor_open(txn, table, &two, PLIMSOLL_FORWARD, &cursor, &error));
+  OK(plimsoll_cursor_next(cursor, &error));
+  OK(plimsoll_cursor_next(cursor, &error));
+  EXPECT(PLIMSOLL_NOT_FOUND, plimsoll_cursor_next(cursor, &error));
+  CHECK(plimsoll_cursor_key(cursor).size == 0);
   plimsoll_cursor_close(cursor);
 
   OK(plimsoll_cursor_open(txn, table, NULL, PLIMSOLL_BACKWARD, &cursor, &error));
@@ -173,6 +182,53 @@ static void cursors(plimsoll_db* db, plimsoll_table table) {
   plimsoll_cursor_close(cursor);
   INVALID(plimsoll_cursor_open(txn, table, NULL, 2, &cursor, &error));
   CHECK(cursor == NULL);
+  plimsoll_txn_close(txn);
+}
+
+// As large as a failed read() of the caller says.
+static void sizes_that_wrap_around(plimsoll_db* db, plimsoll_table table) {
+  plimsoll_txn* txn = begin(db);
+  INVALID(plimsoll_put(txn, table, "k", 1, "v", (size_t)-1, &error));
+  INVALID(plimsoll_put(txn, table, "k", 1, "v", (size_t)-24, &error));
+  plimsoll_writer* writer = NULL;
+  OK(plimsoll_writer_open(txn, table, "k", 1, &writer, &error));
+  OK(plimsoll_writer_write(writer, "v", 1, &error));
+  INVALID(plimsoll_writer_write(writer, "v", (size_t)-1, &error));
+  INVALID(plimsoll_writer_finish(writer, &error));
+  plimsoll_writer_close(writer);
+  OK(plimsoll_writer_open(txn, table, "k", 1, &writer, &error));
+  OK(plimsoll_writer_write(writer, "v", 1, &error));
+  OK(plimsoll_writer_finish(writer, &error));
+  INVALID(plimsoll_writer_write(writer, "v", 1, &error));
+  plimsoll_writer_close(writer);
+  plimsoll_txn_close(txn);
+}
+
+// Whatever is wrong, what a call should have made is null afterwards; this error is not of this library.
+static void nothing_is_left_unset(plimsoll_db* db, plimsoll_table table) {
+  plimsoll_txn* txn = begin(db);
+  plimsoll_error wrong = {.size = 0};
+  void* const poison = &wrong;
+#define MAKES_NOTHING(type, call)               \
+  do {                                          \
+    type* made = (type*)poison;                 \
+    CHECK((call) == PLIMSOLL_INVALID_ARGUMENT); \
+    CHECK(made == NULL);                        \
+  } while (0)
+  MAKES_NOTHING(plimsoll_db, plimsoll_open("x", NULL, &made, &wrong));
+  MAKES_NOTHING(plimsoll_db, plimsoll_open_in_memory(NULL, &made, &wrong));
+  MAKES_NOTHING(plimsoll_txn, plimsoll_begin(db, NULL, &made, &wrong));
+  MAKES_NOTHING(plimsoll_value, plimsoll_get(txn, table, "k", 1, &made, &wrong));
+  MAKES_NOTHING(plimsoll_value, plimsoll_get_for_update(txn, table, "k", 1, &made, &wrong));
+  MAKES_NOTHING(plimsoll_cursor, plimsoll_cursor_open(txn, table, NULL, PLIMSOLL_FORWARD, &made, &wrong));
+  MAKES_NOTHING(plimsoll_reader, plimsoll_reader_open(txn, table, "k", 1, &made, &wrong));
+  MAKES_NOTHING(plimsoll_writer, plimsoll_writer_open(txn, table, "k", 1, &made, &wrong));
+  MAKES_NOTHING(char, plimsoll_table_name(db, table, &made, NULL, &wrong));
+  MAKES_NOTHING(char, plimsoll_statistics_json(db, &made, NULL, &wrong));
+  MAKES_NOTHING(char, plimsoll_answer(db, "stat", &made, &wrong));
+  MAKES_NOTHING(char, plimsoll_ask("x", "stat", &made, &wrong));
+  MAKES_NOTHING(char, plimsoll_answer(db, NULL, &made, &error));
+  MAKES_NOTHING(char, plimsoll_ask("x", NULL, &made, &error));
   plimsoll_txn_close(txn);
 }
 
@@ -270,6 +326,8 @@ int main(void) {
   writes(db, table);
   nulls(db, table);
   cursors(db, table);
+  sizes_that_wrap_around(db, table);
+  nothing_is_left_unset(db, table);
   streams(db, table);
   outliving();
   OK(plimsoll_close(db, &error));

@@ -252,6 +252,45 @@ TEST(CrashMomentsTest, WhileAPreparedTransactionIsBeingCommittedItIsStillPrepare
   EXPECT_EQ(problems(*again), "");
 }
 
+// Who begins while a commit is being decided, and sees it, ends only when what he saw is durable.
+TEST(CrashMomentsTest, ATransactionThatOnlyReadsBeginsDuringACommit) {
+  if (!can_interfere) GTEST_SKIP() << "only with PLIMSOLL_PERTURB";
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 3};
+  auto db = Database::open(store_path, tiny_store(environment));
+  ASSERT_TRUE(db) << db.error().message();
+  auto table = db->open_table("t", {.create_if_missing = true});
+  ASSERT_TRUE(table && db->transact({}, [&](Transaction& tx) { return tx.put(*table, "k", "old"); }));
+  auto writer = db->begin({.durability = Durability::relaxed});
+  ASSERT_TRUE(writer && writer->put(*table, "k", "new"));
+  std::optional<Transaction> reader;
+  {
+    const Interference beginner(Window::deciding, 0, [&] {
+      auto begun = db->begin({});
+      EXPECT_TRUE(begun);
+      reader = std::move(*begun);
+      return true;
+    });
+    ASSERT_TRUE(writer->commit());
+    ASSERT_TRUE(beginner.happened());
+  }
+  const auto seen = reader->get(*table, "k");
+  ASSERT_TRUE(seen && *seen);
+  const std::string value((*seen)->bytes());
+  ASSERT_TRUE(reader->commit());
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Random random(seed);
+    const auto survivor = disk.crash_copy(random);
+    Environment after{survivor.get(), &time, 3};
+    auto again = Database::open(store_path, tiny_store(after));
+    ASSERT_TRUE(again) << again.error().message();
+    const auto state = read_state(*again);
+    ASSERT_TRUE(state);
+    EXPECT_TRUE(value == "old" || state->tables.at("t").at("k") == value) << "a commit acknowledged what is lost";
+  }
+}
+
 TEST(CrashMomentsTest, WhileLargeValuesAreWrittenAndReplaced) {
   fail_at_every_change([](Database& db, Legal& legal) { put_many(db, legal, "t", 3, 20'000); },
                        [](Database& db, Legal& legal) {
