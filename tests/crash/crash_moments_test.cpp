@@ -264,6 +264,8 @@ TEST(CrashMomentsTest, ATransactionThatOnlyReadsBeginsDuringACommit) {
   ASSERT_TRUE(table && db->transact({}, [&](Transaction& tx) { return tx.put(*table, "k", "old"); }));
   auto writer = db->begin({.durability = Durability::relaxed});
   ASSERT_TRUE(writer && writer->put(*table, "k", "new"));
+  // Everything so far is durable: only the commit itself can be lost.
+  ASSERT_TRUE(db->transact({}, [&](Transaction& tx) { return tx.put(*table, "other", "x"); }));
   std::optional<Transaction> reader;
   {
     const Interference beginner(Window::deciding, 0, [&] {
