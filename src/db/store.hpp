@@ -85,6 +85,8 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> check_options() const;
   Result<void> take_environment();
   Result<void> take_lock();
+  Result<void> make_folder();
+  Result<void> check_folder();
   Result<void> read_or_create();
   Result<void> open_memory();
   Result<void> open_files();

@@ -225,6 +225,42 @@ TEST(LogFailureTest, LeavesAStoreThatCanBeRead) {
   EXPECT_EQ(problems(*db), "");
 }
 
+// What was acknowledged must not be lost together with the name of the folder.
+void expect_folder_survives(const SimulatedFileSystem& disk) {
+  SteppingTime time;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Random random(seed);
+    const auto state = disk.crash_copy(random);
+    Environment environment{state.get(), &time, 9};
+    Options options = tiny_store(environment);
+    options.create_if_missing = false;
+    const auto opened = Database::open("/shops/shop", options);
+    ASSERT_TRUE(opened) << opened.error().message();
+  }
+}
+
+TEST(FolderTest, SurvivesWhenItsPathEndsInSlashes) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  ASSERT_TRUE(disk.make_directory("/shops"));
+  ASSERT_TRUE(disk.sync_directory("/"));
+  ASSERT_TRUE(Database::open("/shops/shop//", tiny_store(environment)));
+  expect_folder_survives(disk);
+}
+
+TEST(FolderTest, SurvivesWhenTheOpenThatMadeItWasInterrupted) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  ASSERT_TRUE(disk.make_directory("/shops"));
+  ASSERT_TRUE(disk.sync_directory("/"));
+  disk.inject({.operation = Operation::sync_directory, .nth = 1});
+  ASSERT_FALSE(Database::open("/shops/shop", tiny_store(environment)));
+  ASSERT_TRUE(Database::open("/shops/shop", tiny_store(environment)));
+  expect_folder_survives(disk);
+}
+
 // After a failed sync the newer block may be there for readers and not on the disk, and the next write is over the other one.
 TEST(SuperblockFailureTest, APowerFailureInTheNextWriteLeavesOne) {
   const auto store_with_a_row = [](Environment& environment) {
