@@ -19,6 +19,8 @@ namespace plimsoll::db {
 
 inline constexpr std::uint32_t catalogue_root = 1, garbage_root = 2, pages_at_creation = 3;
 
+inline bool is_internal(Bytes name) { return !name.empty() && name[0] == 0; }
+
 // The tables, and after how many drops.
 struct Standing {
   std::vector<TableInfo> tables;
