@@ -57,6 +57,10 @@ Result<void> Catalogue::format(storage::Pool& pool, storage::Space& space, log::
   return log.flush_to(span.end);
 }
 
+bool Catalogue::is_named(const std::vector<TableInfo>& all, TreeId tree) {
+  return std::ranges::any_of(all, [&](const TableInfo& table) { return table.tree == tree && !is_internal(table.name); });
+}
+
 Result<TreeId> Catalogue::find(Bytes name) {
   if (is_internal(name)) return fail(ErrorCode::not_found, "table names do not begin with a NUL byte");
   PLIMSOLL_ASSIGN(const btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, name));
@@ -265,9 +269,7 @@ Result<void> Catalogue::finish_drops(const std::function<void(TreeId, const Erro
   for (const TableInfo& table : all) {
     if (!is_internal(table.name)) continue;
     PLIMSOLL_TRY(cut_log_());
-    const bool named =
-        std::ranges::any_of(all, [&](const TableInfo& other) { return other.tree == table.tree && other.name != table.name; });
-    if (named) {
+    if (is_named(all, table.tree)) {
       PLIMSOLL_TRY(change_entry(table.name, std::nullopt));
     } else {
       const auto freed = free_dropped(table.name, table.tree, buffer);

@@ -45,6 +45,7 @@ class Catalogue {
   // Frees what an interrupted drop left; tells `failed` of what it cannot.
   Result<void> finish_drops(const std::function<void(TreeId, const Error&)>& failed);
   Result<std::vector<TableInfo>> list(bool internal);
+  static bool is_named(const std::vector<TableInfo>& all, TreeId tree);  // else it has a marker only
 
  private:
   Result<TreeId> find_to_change(Bytes name) PLIMSOLL_REQUIRES(mutex_) { return find(name); }
