@@ -229,10 +229,12 @@ class Verification {
 }  // namespace
 
 Result<VerifyReport> Store::verify(const VerifyWatcher& watch) {
-  const memory::ReserveScope alone;  // it waits for nobody while it keeps the collector out
+  const memory::ReserveScope alone;                         // it waits for nobody while it keeps the collector out
+  Verification verification(*engine_, *catalogue_, watch);  // while its snapshot is there, no table is dropped
+  static_cast<void>(catalogue_->standing());                // a drop that was under way has come to its end
   MutexLock housekeeping(collector_->mutex());
   collector_->stands_still();
-  auto report = Verification(*engine_, *catalogue_, watch).run();
+  auto report = verification.run();
   if (report && !report->problems.empty())
     events_->add(EventKind::corruption, "page {}: {}", report->problems[0].page, report->problems[0].what);
   return report;
