@@ -73,7 +73,7 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
   store->budget_->pressure().set_baseline();
   if (options.background_threads) store->budget_->pressure().set_wait(saturated_ns(options.memory_deadline));
   store->move_window();  // before anything is superseded
-  store->start_threads();
+  PLIMSOLL_TRY(store->start_threads());
   store->start_control();
   return store;
 }

@@ -100,7 +100,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   io::File* file_of_pages(std::uint16_t id);
   Result<void> start_incarnation();
   Result<void> remove_old_versions();
-  void start_threads();
+  Result<void> start_threads();
   Result<void> create();
   Result<void> wipe_half_created();
   Result<void> check_least_budget() const;
