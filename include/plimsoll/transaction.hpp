@@ -125,8 +125,8 @@ class ValueWriter {
   ValueWriter& operator=(ValueWriter&&) noexcept;
   ~ValueWriter();  // without finish(): the value is dropped
 
-  Result<void> write(Bytes piece);
-  Result<void> finish();  // puts the value under its key
+  Result<void> write(Bytes piece);  // after an error the value cannot be finished
+  Result<void> finish();            // puts the value under its key
 
  private:
   friend class Transaction;

@@ -37,8 +37,8 @@ class Trees::Walk {
   using Page = std::function<bool(std::uint32_t)>;
   using Visit = std::function<void(Bytes, const RecordView&)>;
 
-  Walk(Trees& trees, TreeId tree, const Problem& problem, const Page& page, const Visit& record)
-      : trees_(trees), tree_(tree), problem_(problem), page_(page), record_(record) {}
+  Walk(Trees& trees, TreeId tree, bool half_freed, const Problem& problem, const Page& page, const Visit& record)
+      : trees_(trees), tree_(tree), half_freed_(half_freed), problem_(problem), page_(page), record_(record) {}
 
   Result<TreeCounts> run() {
     for (Backoff backoff;;) {
@@ -112,7 +112,8 @@ class Trees::Walk {
     if (!check_node(node.bytes(), trees_.page_bytes(), [&](std::string_view what) { problem(page, what); })) return false;
     if (node.tree() != tree_.value) problem(page, "it belongs to another tree");
     if (node.lower_fence() != lower_.get()) problem(page, "its lower fence is not what its parent says");
-    if (node.upper_fence() != upper_.get()) problem(page, "its upper fence is not what its parent says");
+    const bool cut_off = half_freed_ && !upper_.get();  // what lay behind its fence
+    if (!cut_off && node.upper_fence() != upper_.get()) problem(page, "its upper fence is not what its parent says");
     if (!parents_level) counts_.height = node.level() + 1u;
     ++(node.leaf() ? counts_.leaves : counts_.inner_nodes);
     return true;
@@ -148,6 +149,7 @@ class Trees::Walk {
 
   Trees& trees_;
   const TreeId tree_;
+  const bool half_freed_;
   const Problem& problem_;
   const Page& page_;
   const Visit& record_;
@@ -160,8 +162,8 @@ class Trees::Walk {
 
 Result<TreeCounts> Trees::check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
                                 const std::function<bool(std::uint32_t)>& page,
-                                const std::function<void(Bytes, const RecordView&)>& record) {
-  return Walk(*this, tree, problem, page, record).run();
+                                const std::function<void(Bytes, const RecordView&)>& record, bool half_freed) {
+  return Walk(*this, tree, half_freed, problem, page, record).run();
 }
 
 }  // namespace plimsoll::btree

@@ -66,9 +66,10 @@ class Trees {
   // Structural check: order, fences, levels, prefixes, heads, page kinds and checksums, reachable pages. Reports through
   // `problem(page, what)`; visits `page(number)` for each page (false: called off, transaction_aborted) and `record(key,
   // record view)` for each record (either may be empty). Writers may go on; nobody may merge or free nodes.
+  // `half_freed`: free_pages() may have cut off the end of the tree.
   Result<TreeCounts> check(TreeId tree, const std::function<void(std::uint32_t, std::string_view)>& problem,
                            const std::function<bool(std::uint32_t)>& page,
-                           const std::function<void(Bytes, const RecordView&)>& record);
+                           const std::function<void(Bytes, const RecordView&)>& record, bool half_freed = false);
 
   storage::Pool& pool() const { return pool_; }
   std::uint32_t page_bytes() const { return pool_.page_bytes(); }

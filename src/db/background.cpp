@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <system_error>
 
+#include "base/fail.hpp"
 #include "db/control.hpp"
 #include "db/store.hpp"
 
@@ -130,8 +132,8 @@ bool Store::run_background() {
   return wrote || provided || collected || kept;
 }
 
-void Store::start_threads() {
-  if (!options_.background_threads) return;
+Result<void> Store::start_threads() try {
+  if (!options_.background_threads) return {};
   const auto loop = [this](bool (Store::*work)(), std::chrono::milliseconds pause) {
     threads_.emplace_back([this, work, pause] {
       ask_for_short_slices();
@@ -147,7 +149,8 @@ void Store::start_threads() {
   loop(&Store::provide_pages, page_provider_pause);
   loop(&Store::collect_versions, collector_pause);
   loop(&Store::keep_house, housekeeper_pause);
-}
+  return {};
+} catch (const std::system_error& error) { return fail(ErrorCode::busy, "the system gives no thread: {}", error.what()); }
 
 // A store without its socket is a store all the same: a file system may know no sockets.
 void Store::start_control() {

@@ -57,7 +57,12 @@ Result<void> Catalogue::format(storage::Pool& pool, storage::Space& space, log::
   return log.flush_to(span.end);
 }
 
+bool Catalogue::is_named(const std::vector<TableInfo>& all, TreeId tree) {
+  return std::ranges::any_of(all, [&](const TableInfo& table) { return table.tree == tree && !is_internal(table.name); });
+}
+
 Result<TreeId> Catalogue::find(Bytes name) {
+  if (is_internal(name)) return fail(ErrorCode::not_found, "table names do not begin with a NUL byte");
   PLIMSOLL_ASSIGN(const btree::LatchedLeaf leaf, engine_.trees.latch(catalogue, name));
   if (!leaf.found()) return fail(ErrorCode::not_found, "no table named \"{}\"", name);
   return TreeId{root_of(leaf.record())};
@@ -66,7 +71,7 @@ Result<TreeId> Catalogue::find(Bytes name) {
 Result<TreeId> Catalogue::create(Bytes name) {
   if (name.size() > name_bytes_max)
     return fail(ErrorCode::invalid_argument, "table name of {} bytes: {} are allowed", name.size(), name_bytes_max);
-  if (!name.empty() && name[0] == 0) return fail(ErrorCode::invalid_argument, "a table name must not begin with a NUL byte");
+  if (is_internal(name)) return fail(ErrorCode::invalid_argument, "a table name must not begin with a NUL byte");
   if (engine_.log.failed())
     return fail(ErrorCode::read_only, "the log has failed; the store can only be read until it is opened again");
   MutexLock lock(mutex_);
@@ -262,11 +267,9 @@ Result<void> Catalogue::finish_drops(const std::function<void(TreeId, const Erro
   memory::Context context(engine_.contexts, "drop");
   PLIMSOLL_ASSIGN(char* const buffer, page_buffer(context));
   for (const TableInfo& table : all) {
-    if (table.name.empty() || table.name[0] != 0) continue;
+    if (!is_internal(table.name)) continue;
     PLIMSOLL_TRY(cut_log_());
-    const bool named =
-        std::ranges::any_of(all, [&](const TableInfo& other) { return other.tree == table.tree && other.name != table.name; });
-    if (named) {
+    if (is_named(all, table.tree)) {
       PLIMSOLL_TRY(change_entry(table.name, std::nullopt));
     } else {
       const auto freed = free_dropped(table.name, table.tree, buffer);
@@ -293,7 +296,7 @@ Result<std::vector<TableInfo>> Catalogue::list(bool internal) {
                                                                         false, buffer, storage::Access::normal));
     for (std::uint16_t i = 0; i < leaf.count(); ++i) {
       const Bytes name = leaf.key(i, key_buffer.data());
-      if (internal || name.empty() || name[0] != 0) tables.push_back({std::string(name), TreeId{root_of(leaf.record(i))}});
+      if (internal || !is_internal(name)) tables.push_back({std::string(name), TreeId{root_of(leaf.record(i))}});
     }
     const auto fence = leaf.upper_fence();
     if (!fence) return tables;

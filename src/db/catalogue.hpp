@@ -19,6 +19,8 @@ namespace plimsoll::db {
 
 inline constexpr std::uint32_t catalogue_root = 1, garbage_root = 2, pages_at_creation = 3;
 
+inline bool is_internal(Bytes name) { return !name.empty() && name[0] == 0; }
+
 // The tables, and after how many drops.
 struct Standing {
   std::vector<TableInfo> tables;
@@ -43,6 +45,7 @@ class Catalogue {
   // Frees what an interrupted drop left; tells `failed` of what it cannot.
   Result<void> finish_drops(const std::function<void(TreeId, const Error&)>& failed);
   Result<std::vector<TableInfo>> list(bool internal);
+  static bool is_named(const std::vector<TableInfo>& all, TreeId tree);  // else it has a marker only
 
  private:
   Result<TreeId> find_to_change(Bytes name) PLIMSOLL_REQUIRES(mutex_) { return find(name); }

@@ -27,9 +27,10 @@ struct Kept {
   std::vector<db::Store*> stores PLIMSOLL_GUARDED_BY(mutex);
 };
 }  // namespace
-static void let_go(std::unique_ptr<db::Store> store) {
-  if (store->registry().all_ended_or_prepared() && store->engine().stale_handles.load() == 0) return;
-  store->release_lock();
+// `in_use`: another thread may be inside it and write, so nobody else may open it.
+static void let_go(std::unique_ptr<db::Store> store, bool in_use) {
+  if (!in_use && store->registry().all_ended_or_prepared() && store->engine().stale_handles.load() == 0) return;
+  if (!in_use) store->release_lock();
   static Kept& kept = *new Kept;  // not destroyed at exit either
   const MutexLock lock(kept.mutex);
   kept.stores.push_back(store.release());
@@ -41,8 +42,9 @@ Database::~Database() {
     static_cast<void>(store_.release());  // a forked child: the parent's store is left alone
     return;
   }
-  if (auto closed = store_->close(); !closed) store_->give_up();  // the next open recovers
-  let_go(std::move(store_));
+  const auto closed = store_->close();
+  if (!closed) store_->give_up();  // the next open recovers
+  let_go(std::move(store_), !closed && closed.error().code() == ErrorCode::busy);
 }
 
 Result<Database> Database::open(std::string_view path, const Options& options) {
@@ -60,7 +62,7 @@ Result<void> Database::close() {
   PLIMSOLL_TRY(store_->usable());
   auto closed = store_->close();
   if (!closed && closed.error().code() == ErrorCode::busy) return closed;
-  let_go(std::move(store_));
+  let_go(std::move(store_), false);
   return closed;
 }
 

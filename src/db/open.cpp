@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cerrno>
 #include <set>
 
 #include "base/check.hpp"
@@ -58,7 +59,7 @@ Store::Store(std::string path, const Options& options, Home home)
     : path_(std::move(path)), home_(home), options_(completed(options, home == Home::memory)) {}
 
 Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options& options, Home home) {
-  std::unique_ptr<Store> store(new Store(std::string(path), options, home));
+  std::unique_ptr<Store> store(new Store(std::string(io::without_trailing_slashes(path)), options, home));
   PLIMSOLL_TRY(store->check_options());
   PLIMSOLL_TRY(store->open_memory());
   PLIMSOLL_TRY(store->take_environment());
@@ -72,7 +73,7 @@ Result<std::unique_ptr<Store>> Store::open(std::string_view path, const Options&
   store->budget_->pressure().set_baseline();
   if (options.background_threads) store->budget_->pressure().set_wait(saturated_ns(options.memory_deadline));
   store->move_window();  // before anything is superseded
-  store->start_threads();
+  PLIMSOLL_TRY(store->start_threads());
   store->start_control();
   return store;
 }
@@ -142,27 +143,33 @@ Result<void> Store::take_environment() {
 }
 
 Result<void> Store::take_lock() {
-  PLIMSOLL_ASSIGN(const bool exists, files_->exists(path_));
-  if (!exists) {
-    if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
-    PLIMSOLL_TRY(files_->make_directory(path_));
-    PLIMSOLL_TRY(files_->sync_directory(io::folder_of(path_)));
-  } else {
-    // Never make files in a folder that is not ours.
-    PLIMSOLL_ASSIGN(const bool is_store, files_->exists(file(storage::superblock_name)));
-    if (!is_store) {
-      PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
-      // A creation that was interrupted began with the lock file, and holds nothing but our names.
-      if (!names.empty() && std::find(names.begin(), names.end(), storage::lock_name) == names.end())
-        return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, names.front());
-      for (const std::string& name : names)
-        if (std::find(std::begin(files_at_creation), std::end(files_at_creation), name) == std::end(files_at_creation))
-          return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, name);
-      if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
-    }
-  }
+  PLIMSOLL_ASSIGN(const bool is_store, files_->exists(file(storage::superblock_name)));
+  if (!is_store) PLIMSOLL_TRY(make_folder());
   PLIMSOLL_ASSIGN(lock_, files_->lock(file(storage::lock_name)));
   return files_->sync_directory(path_);  // no other name of ours may survive a crash without this one
+}
+
+// Its name is durable afterwards, whoever made it: a creation that was interrupted, perhaps.
+Result<void> Store::make_folder() {
+  PLIMSOLL_ASSIGN(const bool exists, files_->exists(path_));
+  if (exists) PLIMSOLL_TRY(check_folder());
+  if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
+  if (!exists) PLIMSOLL_TRY(files_->make_directory(path_));
+  const auto synced = files_->sync_directory(io::folder_of(path_));
+  const bool not_ours = exists && !synced && synced.error().os_error() == EACCES;  // who has made the folder there answers for it
+  return not_ours ? Result<void>{} : synced;
+}
+
+// Never make files in a folder that is not ours.
+Result<void> Store::check_folder() {
+  PLIMSOLL_ASSIGN(const auto names, files_->list(path_));
+  // A creation that was interrupted began with the lock file, and holds nothing but our names.
+  if (!names.empty() && std::find(names.begin(), names.end(), storage::lock_name) == names.end())
+    return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, names.front());
+  for (const std::string& name : names)
+    if (std::find(std::begin(files_at_creation), std::end(files_at_creation), name) == std::end(files_at_creation))
+      return fail(ErrorCode::invalid_argument, "{} is no store, and not empty ({} is there)", path_, name);
+  return {};
 }
 
 Result<void> Store::open_memory() {

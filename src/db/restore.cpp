@@ -129,10 +129,8 @@ Result<void> verify(Store& store, const BackupReport& report) {
 // A store below a name of its own until it is complete. Removes what there is if it never is.
 class PendingStore {
  public:
-  PendingStore(io::FileSystem& files, std::string_view path) : files_(files), path_(path) {
-    while (path_.size() > 1 && path_.back() == '/') path_.pop_back();
-    partial_ = path_ + ".partial";
-  }
+  PendingStore(io::FileSystem& files, std::string_view path)
+      : files_(files), path_(io::without_trailing_slashes(path)), partial_(path_ + ".partial") {}
   PendingStore(const PendingStore&) = delete;
   PendingStore& operator=(const PendingStore&) = delete;
   ~PendingStore() {

@@ -40,10 +40,13 @@ Result<void> Store::checkpoint() { return checkpointer_->take(true, 0); }
 Result<void> Store::close() {
   PLIMSOLL_TRY(usable());
   if (closed_) return {};
-  backup_job_.call_off();
-  check_job_.call_off();
-  compact_job_.call_off();
-  for (int tries = 0; !transactions_->abort_all(); ++tries) {
+  const auto quiet = [this] {
+    backup_job_.call_off();  // others may be asked for meanwhile
+    check_job_.call_off();
+    compact_job_.call_off();
+    return transactions_->abort_all();
+  };
+  for (int tries = 0; !quiet(); ++tries) {
     constexpr int tries_max = 10'000;
     if (tries == tries_max) return fail(ErrorCode::busy, "transactions are still inside operations of other threads");
     std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -85,6 +85,8 @@ class Store final : public storage::LogGate, public storage::PageClient {
   Result<void> check_options() const;
   Result<void> take_environment();
   Result<void> take_lock();
+  Result<void> make_folder();
+  Result<void> check_folder();
   Result<void> read_or_create();
   Result<void> open_memory();
   Result<void> open_files();
@@ -98,7 +100,7 @@ class Store final : public storage::LogGate, public storage::PageClient {
   io::File* file_of_pages(std::uint16_t id);
   Result<void> start_incarnation();
   Result<void> remove_old_versions();
-  void start_threads();
+  Result<void> start_threads();
   Result<void> create();
   Result<void> wipe_half_created();
   Result<void> check_least_budget() const;

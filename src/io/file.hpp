@@ -81,6 +81,11 @@ class FileSystem {
   virtual Result<std::uint64_t> lock_holder(std::string_view path) = 0;
 };
 
+inline std::string_view without_trailing_slashes(std::string_view path) {
+  while (path.size() > 1 && path.back() == '/') path.remove_suffix(1);
+  return path;
+}
+
 // The folder that a path lies in: "." without a slash, "/" for what lies there.
 inline std::string_view folder_of(std::string_view path) {
   const std::size_t slash = path.find_last_of('/');

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "base/check.hpp"
@@ -90,7 +91,9 @@ bool of_the_owner(int fd) {
 Result<std::unique_ptr<LineServer>> LineServer::start(std::string_view folder, std::string_view name, Answer answer) {
   std::unique_ptr<LineServer> server(new LineServer(std::string(name), std::move(answer)));
   PLIMSOLL_TRY(server->listen(folder));
-  server->thread_ = std::thread([raw = server.get()] { raw->serve(); });
+  try {
+    server->thread_ = std::thread([raw = server.get()] { raw->serve(); });
+  } catch (const std::system_error& error) { return fail(ErrorCode::busy, "the system gives no thread: {}", error.what()); }
   return server;
 }
 

@@ -100,6 +100,8 @@ bool CursorImpl::outside(Bytes key) const {
 // Forward positions name the first key that may come (inclusive_) or the last one that came; backward ones the first key that may
 // not come, or after a seek (inclusive_) the first that may.
 Result<void> CursorImpl::load() {
+  if ((transaction_.slot().control.load(std::memory_order_relaxed) & registry::killed_bit) != 0)  // a long operation ends here
+    return std::unexpected(transaction_.why_ended(transaction_.id_.value));
   const std::optional<Bytes> at = position_.present ? std::optional(position_.view()) : std::nullopt;
   const bool backward = direction_ == Direction::backward;
   const bool covers = !backward || (sought_ && inclusive_);  // the leaf that covers the key, or the one right below it

@@ -114,10 +114,16 @@ TEST_F(Damage, ADamagedTableCanBeDropped) {
     ASSERT_OK(report);
     for (const VerifyProblem& one : report->problems) dropped |= one.page == page && one.table == "second";
     if (dropped) {
+      const auto doomed = (*opened)->open_table("second");
+      ASSERT_OK(doomed);
       const auto outcome = (*opened)->drop_table("second");
       ASSERT_FALSE(outcome);
       EXPECT_EQ(outcome.error().code(), ErrorCode::corruption);
       EXPECT_NE(outcome.error().message().find("is dropped, but"), std::string::npos) << outcome.error().message();
+      // What it has left is in the catalogue, but no table of anybody's.
+      const std::string left = std::string("\0drop", 5) + std::to_string(doomed->tree().value);
+      EXPECT_CODE((*opened)->open_table(left), not_found);
+      EXPECT_CODE((*opened)->drop_table(left), not_found);
     }
     EXPECT_OK((*opened)->close());
     if (!dropped) flip("data", page * 8192 + 3000);  // mended

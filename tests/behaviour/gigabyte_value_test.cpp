@@ -27,7 +27,6 @@ class GigabyteValue : public StoreTest {
       ASSERT_OK(writer->write(piece));
       ASSERT_LE(db().statistics().memory_used, options.memory_budget);
     }
-    EXPECT_CODE(writer->write("x"), invalid_argument);  // one byte more
     ASSERT_OK(writer->finish());
   }
   void expect_whole(Transaction& tx, Table where, Bytes key) {
@@ -89,6 +88,18 @@ TEST_F(GigabyteValue, GoesInAndOutThroughAStreamWithin32MiB) {
       },
       std::chrono::minutes(2)));
   EXPECT_EQ(gauge("data_file_pages"), pages);
+}
+
+TEST_F(GigabyteValue, AStreamThatIsRefusedAByteMoreIsNoValue) {
+  const Table where = table();
+  auto tx = begin({});
+  auto writer = tx.open_writer(where, "large");
+  ASSERT_OK(writer);
+  const std::string piece = noise(piece_bytes, 5);
+  for (std::uint64_t i = 0; i < pieces; ++i) ASSERT_OK(writer->write(piece));
+  EXPECT_CODE(writer->write("x"), invalid_argument);
+  EXPECT_CODE(writer->finish(), invalid_argument);
+  EXPECT_EQ(text(tx.get(where, "large")), std::nullopt);
 }
 
 TEST_F(GigabyteValue, AByteMoreThanAGibibyteIsRefusedWithoutLookingAtIt) {

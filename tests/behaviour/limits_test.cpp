@@ -286,6 +286,32 @@ TEST_F(Limits, ALongScanIsKilledInsideItsOperation) {
   EXPECT_CODE(scanning.get(), transaction_timeout);
 }
 
+// One call that goes through many records: not only the next one is refused.
+TEST_F(Limits, ACountAndARangeEraseAreKilledHalfway) {
+  const Table where = table();
+  const std::uint64_t records = scaled(100'000, 20'000);
+  fill(where, records, 20);
+  const std::function<Result<std::uint64_t>(Transaction&)> calls[] = {[&](Transaction& tx) { return tx.count(where); },
+                                                                      [&](Transaction& tx) { return tx.erase_range(where, {}); }};
+  for (const auto& call : calls) {
+    bool ended = false;
+    for (int tries = 0; tries < 50 && !ended; ++tries) {                     // one may be over before it is killed
+      ASSERT_TRUE(eventually([&] { return db().transactions().empty(); }));  // nobody waits for the one before
+      auto tx = begin();
+      const std::uint64_t scanned = counter("records_scanned");
+      auto calling = std::async(std::launch::async, [&] { return call(tx); });
+      ASSERT_TRUE(eventually([&] { return counter("records_scanned") != scanned; }));
+      ASSERT_OK(db().kill(tx.id()));
+      ASSERT_EQ(calling.wait_for(patience), std::future_status::ready);
+      const auto outcome = calling.get();
+      ended = !outcome;
+      if (ended) { EXPECT_CODE(outcome, transaction_timeout); }
+    }
+    EXPECT_TRUE(ended);
+  }
+  EXPECT_EQ(scan(where).size(), records);
+}
+
 TEST_F(Limits, TransactionsAreListed) {
   const Table where = table();
   auto tx = begin({.label = "the label"});

@@ -171,6 +171,30 @@ TEST_F(Misuse, CloseEndsOpenTransactionsAndTheirHandlesMayDieLater) {
   EXPECT_EQ(now(table(), "k"), "old");
 }
 
+// Closing gives up after ten seconds. The other thread may still write: nobody may open the store beside it.
+TEST_F(Misuse, AStoreThatAnotherThreadIsInsideOfStaysLockedWhenItsDatabaseDies) {
+  options.background_threads = false;  // they would wait for the verification
+  const std::string other = folder() + "/other";
+  auto opened = Database::open(other, options);
+  ASSERT_OK(opened);
+  std::promise<void> inside, may_leave;
+  auto verifying = std::async(std::launch::async, [&, first = true]() mutable {
+    return opened->verify([&](const VerifyReport&) {
+      if (std::exchange(first, false)) {
+        inside.set_value();
+        may_leave.get_future().wait();
+      }
+      return true;
+    });
+  });
+  inside.get_future().wait();
+  { const Database dies = std::move(*opened); }
+  EXPECT_CODE(Database::open(other, options), busy);
+  may_leave.set_value();
+  verifying.wait();
+  EXPECT_CODE(Database::open(other, options), busy);
+}
+
 // A killed transaction is undone by who kills it, while its owner lets its handle go first and what he has read from it later.
 TEST_F(Misuse, ValuesMayOutliveTheHandleOfATransactionThatIsBeingUndone) {
   const Table where = table();

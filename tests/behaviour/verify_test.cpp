@@ -95,6 +95,28 @@ TEST_F(Verify, BesideAbortsNothingIsWrongEither) {
               static_cast<unsigned long long>(seen.compared));
 }
 
+// A table that is on its way out when verify comes to it must not be gone before it has left.
+TEST_F(Verify, BesideDropsNothingIsWrongEither) {
+  using namespace std::chrono_literals;
+  constexpr int rounds = 200;
+  open();
+  std::atomic<int> drops{0};
+  const std::jthread dropping([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      fill(table("doomed"), 5000, 300);
+      ++drops;
+      drops.notify_one();
+      const auto outcome = db().drop_table("doomed");
+      if (!outcome) { EXPECT_CODE(outcome, busy); }
+    }
+  });
+  for (int round = 0; round < rounds && !HasFailure(); ++round) {
+    drops.wait(drops.load());
+    std::this_thread::sleep_for(round % 20 * 200us);
+    expect_sound();
+  }
+}
+
 TEST_F(Verify, BesideWritersDamageIsFound) {
   fill(table("cold"), 3000, 300);
   close();

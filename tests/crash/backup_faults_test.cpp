@@ -217,5 +217,42 @@ TEST_F(BackupFaultsTest, APowerFailureLeavesAWholeStoreOrNone) {
   EXPECT_TRUE(none);
 }
 
+// Another backup comes to its end right after it was asked whether the file is there.
+class OvertakenFileSystem final : public io::FileSystem {
+ public:
+  explicit OvertakenFileSystem(io::FileSystem& disk) : disk_(disk) {}
+  Result<std::unique_ptr<io::File>> open(std::string_view path, io::OpenMode mode, bool direct) override {
+    return disk_.open(path, mode, direct);
+  }
+  Result<void> rename(std::string_view from, std::string_view to) override { return disk_.rename(from, to); }
+  Result<void> remove(std::string_view path) override { return disk_.remove(path); }
+  Result<void> make_directory(std::string_view path) override { return disk_.make_directory(path); }
+  Result<bool> exists(std::string_view path) override {
+    auto there = disk_.exists(path);
+    if (path == file && there && !*there) { EXPECT_TRUE(disk_.open(path, io::OpenMode::create, true)); }
+    return there;
+  }
+  Result<std::vector<std::string>> list(std::string_view directory) override { return disk_.list(directory); }
+  Result<void> sync_directory(std::string_view directory) override { return disk_.sync_directory(directory); }
+  Result<std::unique_ptr<Lock>> lock(std::string_view path) override { return disk_.lock(path); }
+  Result<std::uint64_t> lock_holder(std::string_view path) override { return disk_.lock_holder(path); }
+
+ private:
+  io::FileSystem& disk_;
+};
+
+TEST_F(BackupFaultsTest, ABackupThatIsOvertakenReplacesNothing) {
+  ASSERT_TRUE(db_->close());
+  OvertakenFileSystem overtaken(disk_);
+  environment_.files = &overtaken;
+  open();
+  const auto made = db_->backup(file);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code(), ErrorCode::already_exists);
+  EXPECT_TRUE(is_there(file));
+  EXPECT_FALSE(is_there(std::string(file) + ".partial"));
+  ASSERT_TRUE(db_->close());
+}
+
 }  // namespace
 }  // namespace plimsoll::test

@@ -225,6 +225,83 @@ TEST(LogFailureTest, LeavesAStoreThatCanBeRead) {
   EXPECT_EQ(problems(*db), "");
 }
 
+// What was acknowledged must not be lost together with the name of the folder.
+void expect_folder_survives(const SimulatedFileSystem& disk) {
+  SteppingTime time;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    Random random(seed);
+    const auto state = disk.crash_copy(random);
+    Environment environment{state.get(), &time, 9};
+    Options options = tiny_store(environment);
+    options.create_if_missing = false;
+    const auto opened = Database::open("/shops/shop", options);
+    ASSERT_TRUE(opened) << opened.error().message();
+  }
+}
+
+TEST(FolderTest, SurvivesWhenItsPathEndsInSlashes) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  ASSERT_TRUE(disk.make_directory("/shops"));
+  ASSERT_TRUE(disk.sync_directory("/"));
+  ASSERT_TRUE(Database::open("/shops/shop//", tiny_store(environment)));
+  expect_folder_survives(disk);
+}
+
+TEST(FolderTest, SurvivesWhenTheOpenThatMadeItWasInterrupted) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  ASSERT_TRUE(disk.make_directory("/shops"));
+  ASSERT_TRUE(disk.sync_directory("/"));
+  disk.inject({.operation = Operation::sync_directory, .nth = 1});
+  ASSERT_FALSE(Database::open("/shops/shop", tiny_store(environment)));
+  ASSERT_TRUE(Database::open("/shops/shop", tiny_store(environment)));
+  expect_folder_survives(disk);
+}
+
+// Its marker may stand beside the name until the next open, and some of its pages may be gone.
+TEST(DropFailureTest, LeavesNothingThatVerifyComplainsAbout) {
+  SimulatedFileSystem disk;
+  SteppingTime time;
+  Environment environment{&disk, &time, 9};
+  {
+    auto db = Database::open(store_path, tiny_store(environment));
+    ASSERT_TRUE(db);
+    auto table = db->open_table("doomed", {.create_if_missing = true});
+    ASSERT_TRUE(table);
+    for (int n = 0; n < 12'000; n += 100) {  // more than the log holds of their end
+      ASSERT_TRUE(db->transact({}, [&](Transaction& tx) -> Result<void> {
+        for (int i = n; i < n + 100; ++i)
+          if (auto put = tx.put(*table, fmt::format("{:06}", i), std::string(i % 1000 == 0 ? 9000 : 900, 'v')); !put) return put;
+        return {};
+      }));
+      ASSERT_TRUE(db->checkpoint());
+    }
+    ASSERT_TRUE(db->close());
+  }
+  std::uint64_t named = 0, half_freed = 0;
+  for (const Operation operation : {Operation::sync, Operation::write}) {
+    for (std::uint64_t nth = 1, failed = 1; failed != 0; ++nth) {
+      SCOPED_TRACE(fmt::format("{} number {} fails", name(operation), nth));
+      Random random(nth);
+      const auto copy = disk.crash_copy(random);
+      Environment there{copy.get(), &time, 9};
+      auto db = Database::open(store_path, tiny_store(there));
+      ASSERT_TRUE(db) << db.error().message();
+      copy->inject({.operation = operation, .nth = nth, .from_then_on = true});
+      const auto dropped = db->drop_table("doomed");
+      failed = copy->faults_fired();
+      copy->clear_faults();
+      if (!dropped) ++(db->open_table("doomed") ? named : half_freed);
+      EXPECT_EQ(problems(*db), "");
+    }
+  }
+  EXPECT_GT(named, 0u);
+  EXPECT_GT(half_freed, 0u);
+}
+
 // A store whose last checkpoint failed when the superblock was synced: the newer block may be there for readers and not on the
 // disk, so that the older one is still needed, and the log that it names.
 class SuperblockFailureTest : public testing::Test {
