@@ -54,9 +54,9 @@ CrashSettings bigger_than_memory() {
   settings.history.value_bytes_max = 950;
   settings.history.writes_of_ten = 9;
   settings.history.large_one_in = 500;
-  settings.steps = 80'000;
-  settings.changes_min = 40'000;
-  settings.changes_max = 60'000;
+  settings.steps = 70'000;
+  settings.changes_min = 30'000;
+  settings.changes_max = 50'000;
   settings.lives = 3;
   settings.log_ring_bytes = 4_MiB;
   settings.survivors = 10;
