@@ -121,8 +121,8 @@ TEST_F(Sweep, TemporaryRowsLeaveNothingBesideAnOldSnapshot) {
   expect_round(snapshot, where, 0);
 }
 
-// The versions of erased rows that a snapshot sees lie thinly among others that become garbage. They are moved together, and nothing
-// stays where they were.
+// The versions of erased rows that a snapshot sees lie thinly among others that become garbage. They are moved together, and
+// nothing stays where they were.
 TEST_F(Sweep, VersionsOfErasedRowsLeaveNothingWhereTheyWere) {
   constexpr std::uint64_t updates_between = 60;
   const Table where = table();
