@@ -9,7 +9,7 @@
 // admissible snapshot that it has published.
 //
 // Properties: a read is the newest version committed at or before its snapshot; a reader of the read-only horizon sees durable
-// commits only.
+// commits only; the log's end that another reader has read, and waits for when it commits, is behind every commit that it can see.
 #include "model.hpp"
 
 using model::Kind;
@@ -36,6 +36,7 @@ model::Option state_first(Kind::mutation, "timestamp-before-committing");
 model::Option id_stays(Kind::mutation, "id-is-cleared-before-the-slot-is-used-again");
 model::Option lingers_short(Kind::mutation, "lingering-until-every-snapshot-is-newer", &table_full);
 model::Option no_recheck(Kind::mutation, "id-is-checked-again");
+model::Option position_last(Kind::mutation, "position-before-the-draw");
 model::Option horizon_early(Kind::mutation, "horizon-counts-durable-commits", &read_only);
 
 constexpr u8 slots_max = 2, transactions = 4, mark = 100, none = 255, acquiring = 254, undrawn = 0;
@@ -45,6 +46,7 @@ enum Pc : u8 {
   w_id,
   w_write,
   w_pending,
+  w_claim,
   w_draw,
   w_timestamp,
   w_committing,
@@ -55,6 +57,7 @@ enum Pc : u8 {
   w_done,
   r_begin,
   r_load,
+  r_position,
   r_publish,
   r_leaf,
   r_slot_id,
@@ -76,16 +79,16 @@ struct Writer {
   u8 pc, count, both, wrote;
 };
 struct Reader {
-  u8 pc, snapshot, published, key, reads, stamp, owner, state, timestamp, changed, table_missed;
+  u8 pc, snapshot, position, published, key, reads, stamp, owner, state, timestamp, changed, table_missed;
 };
 struct Background {
   u8 pc, horizon, point;
 };
 struct State {
-  u8 now, durable, horizon, oldest,
-      clock;           // durable: newest durable commit; horizon: read-only; oldest: as published; clock: what newcomers load
+  u8 now, durable, horizon, oldest, clock,
+      log_end;         // durable: newest durable commit; horizon: read-only; oldest: as published; clock: what newcomers load
   u8 newest_stamp[2];  // of the record of each key: a timestamp or mark + transaction
-  u8 timestamp_of[transactions + 1], wrote[transactions + 1], table[transactions + 1];
+  u8 timestamp_of[transactions + 1], position_of[transactions + 1], wrote[transactions + 1], table[transactions + 1];
   Slot slot[slots_max];
   Writer writer[slots_max];
   Reader reader;
@@ -109,6 +112,15 @@ u8 expected(const State& s, u8 key, u8 snapshot) {
       newest = s.timestamp_of[id];
     }
   return best;
+}
+
+// The commit latch is held from the first of the two, position and timestamp, to w_committing.
+bool latched(const State& s) {
+  for (int index = 0; index < slots(); ++index) {
+    const u8 pc = s.writer[index].pc;
+    if (pc == w_timestamp || pc == w_committing || pc == (position_last ? w_claim : w_draw)) return true;
+  }
+  return false;
 }
 
 void writer_runs(const State& s0, int index, model::Search<State>& search) {
@@ -144,14 +156,18 @@ void writer_runs(const State& s0, int index, model::Search<State>& search) {
     }
     case w_pending:
       if (!no_pending) slot.state = pending;
-      w.pc = w_draw;
+      w.pc = position_last ? w_draw : w_claim;
       return search.step(s, "T%: state = pending", id);
-    case w_draw:  // the commit latch is held from here to w_committing
-      for (int other = 0; other < slots(); ++other)
-        if (s.writer[other].pc == w_timestamp || s.writer[other].pc == w_committing) return;
+    case w_claim:
+      if (!position_last && latched(s)) return;
+      s.position_of[id] = ++s.log_end;
+      w.pc = !position_last ? w_draw : state_first ? w_committing : w_timestamp;
+      return search.step(s, "T% claims position %", id, s.log_end);
+    case w_draw:
+      if (position_last && latched(s)) return;
       s.timestamp_of[id] = ++s.now;
       s.clock = s.now;
-      w.pc = state_first ? w_committing : w_timestamp;
+      w.pc = position_last ? w_claim : state_first ? w_committing : w_timestamp;
       return search.step(s, "T% draws timestamp %", id, s.now);
     case w_timestamp:
       slot.timestamp = s.timestamp_of[id];
@@ -216,6 +232,10 @@ void decide(State s, bool sees, model::Search<State>& search) {
                                  r.snapshot < s.timestamp_of[r.owner] || s.timestamp_of[r.owner] == undrawn
                                      ? r.snapshot
                                      : static_cast<u8>(s.timestamp_of[r.owner] - 1));
+  if (!read_only && s.position_of[got] > r.position)
+    return search.wrong("who only reads acknowledges what can be lost",
+                        "reader sees T%, whose commit ends at %, and has seen the log's end %", got, s.position_of[got],
+                        r.position);
   if (got != right)
     return search.wrong("a read is not the state at its snapshot", "reader at % gets T% for key %, right is T%", r.snapshot, got,
                         r.key, right);
@@ -243,8 +263,12 @@ void reader_runs(const State& s0, model::Search<State>& search) {
       return search.step(s, "reader: acquiring");
     case r_load:
       r.snapshot = read_only && !as_of ? s.horizon : s.clock;
-      r.pc = r_publish;
+      r.pc = r_position;
       return search.step(s, "reader loads snapshot %", r.snapshot);
+    case r_position:
+      r.position = s.log_end;
+      r.pc = r_publish;
+      return search.step(s, "reader loads the log's end %", r.position);
     case r_publish:
       if (read_only && r.snapshot > s.durable)
         return search.wrong("a read-only snapshot is not durable", "reader publishes %", r.snapshot);
