@@ -248,7 +248,15 @@ Result<void> HostileClient::pin() {
   return {};
 }
 
+// The n-th large key of the client's own, round and round; its last key if it has none.
+std::uint64_t HostileClient::large_key(std::uint64_t n) const {
+  const std::uint64_t first = (first_key() + large_every - 1) / large_every,
+                      behind = (first_key() + generations_.size() + large_every - 1) / large_every;
+  return first == behind ? first_key() + generations_.size() - 1 : (first + n % (behind - first)) * large_every;
+}
+
 // One transaction that writes many times the budget, over and over its own keys, with savepoints so that each round keeps its undo.
+// Every few records come a large value, else its share of the work would not get it far.
 Result<void> HostileClient::giant() {
   auto tx = database_->begin({.durability = Durability::relaxed});
   PLIMSOLL_PASSING(tx);
@@ -257,8 +265,10 @@ Result<void> HostileClient::giant() {
   std::uint64_t written = 0;
   std::optional<Savepoint> point;
   for (std::uint64_t at = 0; static_cast<double>(written) < wanted && stage_.hostile(); ++at) {
-    const std::uint64_t i = at % generations_.size(), key = first_key() + i;
-    if (i == 0) {
+    constexpr std::uint64_t large_in = 16;
+    const std::uint64_t key = at % large_in == 0 ? large_key(at / large_in) : first_key() + at % generations_.size(),
+                        i = key - first_key();
+    if (at % generations_.size() == 0) {
       if (point) {
         auto released = tx->release(*point);
         PLIMSOLL_PASSING(released);

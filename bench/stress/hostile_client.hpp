@@ -70,6 +70,7 @@ class HostileClient {
   Result<void> hold();
   Result<void> pin();
   Result<void> giant();
+  std::uint64_t large_key(std::uint64_t n) const;
   void committed();
 
   const HostileStage& stage_;
