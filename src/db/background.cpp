@@ -150,7 +150,7 @@ Result<void> Store::start_threads() try {
   loop(&Store::collect_versions, collector_pause);
   loop(&Store::keep_house, housekeeper_pause);
   return {};
-} catch (const std::system_error& error) { return fail(ErrorCode::busy, "the system gives no thread: {}", error.what()); }
+} catch (const std::system_error& error) { return fail_os(error.code().value(), "a thread of the store"); }
 
 // A store without its socket is a store all the same: a file system may know no sockets.
 void Store::start_control() {

@@ -156,8 +156,9 @@ Result<void> Store::make_folder() {
   if (!options_.create_if_missing) return fail(ErrorCode::not_found, "no store at {}", path_);
   if (!exists) PLIMSOLL_TRY(files_->make_directory(path_));
   const auto synced = files_->sync_directory(io::folder_of(path_));
-  const bool not_ours = exists && !synced && synced.error().os_error() == EACCES;  // who has made the folder there answers for it
-  return not_ours ? Result<void>{} : synced;
+  // Who has made the folder answers for it where we may not, or where there is no such thing, as above a mount point.
+  const bool is_io_error = !synced && synced.error().os_error() == EIO;
+  return exists && !is_io_error ? Result<void>{} : synced;
 }
 
 // Never make files in a folder that is not ours.

@@ -172,7 +172,10 @@ Lsn Registry::first_lsn_of_open(Lsn now) const {
 
 bool Registry::all_ended_or_prepared() const {
   std::uint32_t prepared = 0;
-  for (std::uint32_t i = 0; i < slots_high(); ++i) prepared += slots()[i].state.load() == TransactionState::prepared ? 1 : 0;
+  for (std::uint32_t i = 0; i < slots_high(); ++i) {
+    const Slot& slot = slots()[i];  // one that is being decided has another status
+    if (slot.state.load() == TransactionState::prepared && status_of(slot.control.load()) == Status::idle) ++prepared;
+  }
   return active() == prepared;
 }
 

@@ -206,10 +206,17 @@ Result<void> write_superblock(io::FileSystem& files, std::string_view store, con
   return existing.write(target);
 }
 
+// The only intact block is never overwritten: then its copy goes over the damaged one.
 Result<void> confirm_superblock(io::FileSystem& files, std::string_view store) {
   Existing existing;
   PLIMSOLL_TRY(load_existing(files, store, existing));
-  return existing.write(existing.newest);
+  const Block newest = existing.image.block(existing.newest);
+  const std::size_t other = 1 - existing.newest;
+  if (is_intact(existing.image.block(other)) || version_of(newest) != format_version) return existing.write(existing.newest);
+  Superblock copy = decode(newest);
+  ++copy.sequence;
+  encode(copy, existing.image.block(other));
+  return existing.write(other);
 }
 
 }  // namespace plimsoll::storage

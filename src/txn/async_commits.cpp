@@ -25,6 +25,11 @@ Result<void> AsyncCommits::reserve(std::uint64_t deadline_ns) {
   return {};
 }
 
+bool AsyncCommits::full() {
+  const MutexLock lock(mutex_);
+  return used_.load() + reserved_ == capacity;
+}
+
 void AsyncCommits::cancel() {
   MutexLock lock(mutex_);
   PLIMSOLL_CHECK(reserved_-- != 0);

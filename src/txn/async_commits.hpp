@@ -25,7 +25,7 @@ class AsyncCommits {
   void complete(Lsn durable);
   void fail_all();  // the log has failed: commit_outcome_unknown for everyone
   bool pending() const { return used_.load(std::memory_order_seq_cst) != 0; }
-  bool full() const { return used_.load(std::memory_order_relaxed) == capacity; }
+  bool full();  // or all places that are left are reserved
 
  private:
   struct Waiting {

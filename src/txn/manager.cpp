@@ -134,7 +134,11 @@ bool TransactionManager::abort_all() {
   for (std::uint32_t i = 0; i < engine_.registry.slots_high(); ++i) {
     registry::Slot& slot = engine_.registry.slot(i);
     const std::uint64_t id = slot.id.load(std::memory_order_acquire);
-    if (id == 0 || slot.state.load() == TransactionState::prepared) continue;
+    if (id == 0) continue;
+    if (slot.state.load() == TransactionState::prepared) {
+      quiet &= status_of(slot.control.load()) != Status::in_operation;  // or its coordinator is deciding it just now
+      continue;
+    }
     reap(TxnId{id});
     const Status status = status_of(slot.control.load());
     quiet &= slot.id.load() == 0 || status == Status::parked || slot.state.load() == TransactionState::committed;
