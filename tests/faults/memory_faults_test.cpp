@@ -30,10 +30,9 @@ Injector& injector() {
 
 // Sites at which no scenario lets memory be refused, by what stands in their line.
 // What is refused here is seen by nobody but the place itself. The pool's growth: it evicts instead, every day
-// (unit/storage_pool_test). A background thread's magazines, made ahead of need on a thread that is not armed. The record of a
-// thread's magazines: it goes without them, and mostly finds one that an ended thread has left.
+// (unit/storage_pool_test). A background thread's magazines, made ahead of need on a thread that is not armed.
 std::set<Place> exceptions(const std::set<Place>& listed) {
-  const std::set<std::string_view> files = {"src/storage/chunks.cpp", "src/db/background.cpp", "src/memory/slab_thread.cpp"};
+  const std::set<std::string_view> files = {"src/storage/chunks.cpp", "src/db/background.cpp"};
   std::set<Place> chosen;
   for (const Place& place : listed)
     if (files.contains(place.file)) chosen.insert(place);

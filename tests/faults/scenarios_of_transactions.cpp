@@ -70,6 +70,23 @@ Result<void> walk(Life& life) {
 }
 
 // Pages come back into a pool that has given its memory away.
+// More contexts at once than magazines and depot keep blocks for.
+Result<void> many_cursors(Life& life) {
+  constexpr std::size_t many = 24;
+  return life.in_transaction({.read_only = true}, [&](Transaction& tx, Changes&) -> Result<void> {
+    std::vector<Cursor> open;
+    while (open.size() < many) {
+      auto cursor = tx.cursor(life.table);
+      if (!cursor) return std::unexpected(cursor.error());
+      open.push_back(std::move(*cursor));
+      auto first = open.back().next();
+      if (!first) return std::unexpected(first.error());
+      EXPECT_EQ(open.back().key(), open.front().key());
+    }
+    return {};
+  });
+}
+
 Result<void> read_all(Life& life) {
   auto found = read_state(life.db());
   TRY(found);
@@ -243,19 +260,13 @@ Result<void> commit_without_waiting(Life& life) {
   return later;
 }
 constexpr Scenario all[] = {
-    {.name = "points", .run = read_points},
-    {.name = "multi_get", .run = read_many},
-    {.name = "cursors", .run = walk},
-    {.name = "scan", .run = read_all},
-    {.name = "writes", .run = write_points, .prepare = without_inserted},
-    {.name = "many_writes", .run = write_many},
-    {.name = "erase_range", .run = erase_range},
-    {.name = "savepoints", .run = savepoints},
-    {.name = "abort", .run = end_by_abort},
-    {.name = "streams", .run = streams},
-    {.name = "dropped_streams", .run = dropped_streams},
-    {.name = "prepare", .run = two_phases},
-    {.name = "commit_async", .run = commit_without_waiting},
+    {.name = "points", .run = read_points},     {.name = "multi_get", .run = read_many},
+    {.name = "cursors", .run = walk},           {.name = "many_cursors", .run = many_cursors},
+    {.name = "scan", .run = read_all},          {.name = "writes", .run = write_points, .prepare = without_inserted},
+    {.name = "many_writes", .run = write_many}, {.name = "erase_range", .run = erase_range},
+    {.name = "savepoints", .run = savepoints},  {.name = "abort", .run = end_by_abort},
+    {.name = "streams", .run = streams},        {.name = "dropped_streams", .run = dropped_streams},
+    {.name = "prepare", .run = two_phases},     {.name = "commit_async", .run = commit_without_waiting},
 };
 
 }  // namespace
