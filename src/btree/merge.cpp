@@ -7,8 +7,8 @@
 namespace plimsoll::btree {
 
 namespace {
-constexpr std::size_t merged_percent =
-    85;  // of the page, so that the next inserts do not split it again; all of it beside an empty one
+// Of the page, so that the next inserts do not split it again; all of it beside an empty one.
+constexpr std::size_t merged_percent = 85;
 constexpr std::size_t sparse_percent = 40;  // of inner nodes; leaves are chosen by the caller
 constexpr int attempts_max = 8;
 }  // namespace

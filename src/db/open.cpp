@@ -255,7 +255,7 @@ Result<void> Store::create() {
   log_.reset();
   data_.reset();
   doublewrite_.reset();
-  return storage::write_superblock(*files_, path_, super_, true);
+  return storage::create_superblock(*files_, path_, super_);
 }
 
 Result<void> Store::open_files() {

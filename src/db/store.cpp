@@ -17,7 +17,7 @@ Result<void> Store::write_super(Lsn checkpoint, bool clean) {
   super_.next_sequence = registry_->next_sequence();
   if (super_doubtful_) PLIMSOLL_TRY(storage::confirm_superblock(*files_, path_));
   super_doubtful_ = true;
-  PLIMSOLL_TRY(storage::write_superblock(*files_, path_, super_, false));
+  PLIMSOLL_TRY(storage::write_superblock(*files_, path_, super_));
   super_doubtful_ = false;
   return {};
 }

@@ -178,12 +178,15 @@ Result<void> load_existing(io::FileSystem& files, std::string_view store, Existi
   return {};
 }
 
-Result<void> create_superblock(io::FileSystem& files, std::string_view store, Superblock first) {
+}  // namespace
+
+Result<void> create_superblock(io::FileSystem& files, std::string_view store, const Superblock& block) {
   const std::string path = path_of(store, new_suffix);
   PLIMSOLL_ASSIGN(const bool left_over, files.exists(path));
   if (left_over) PLIMSOLL_TRY(files.remove(path));  // of a creation that did not end
   PLIMSOLL_ASSIGN(const auto file, files.open(path, io::OpenMode::create, false));
   Image image;
+  Superblock first = block;
   first.sequence = 1;
   encode(first, image.block(0));
   PLIMSOLL_TRY(file->write(0, image.bytes));
@@ -192,11 +195,8 @@ Result<void> create_superblock(io::FileSystem& files, std::string_view store, Su
   return files.sync_directory(store);
 }
 
-}  // namespace
-
 // The block that does not count is overwritten, whatever sequence number the caller has.
-Result<void> write_superblock(io::FileSystem& files, std::string_view store, const Superblock& block, bool create) {
-  if (create) return create_superblock(files, store, block);
+Result<void> write_superblock(io::FileSystem& files, std::string_view store, const Superblock& block) {
   Existing existing;
   PLIMSOLL_TRY(load_existing(files, store, existing));
   Superblock next = block;

@@ -35,9 +35,10 @@ std::optional<std::uint16_t> incarnation_of_version_file(std::string_view name);
 
 // corruption: both blocks are damaged or the file is foreign; version_mismatch: names both versions; not_found: no superblock.
 Result<Superblock> read_superblock(io::FileSystem& files, std::string_view store);
-// Durable when it returns, in place of the block that does not count: the other one must be durable. `create`: through
-// superblock.new, rename and a directory sync.
-Result<void> write_superblock(io::FileSystem& files, std::string_view store, const Superblock& block, bool create);
+// The first one, through superblock.new, rename and a directory sync; durable when it returns.
+Result<void> create_superblock(io::FileSystem& files, std::string_view store, const Superblock& block);
+// In place of the block that does not count: the other one must be durable. Durable when it returns.
+Result<void> write_superblock(io::FileSystem& files, std::string_view store, const Superblock& block);
 // Writes the block that counts once more. For whoever does not know whether its last write came to its end: it failed, or was
 // another process's. What the kernel shows after a failed sync may never get to the disk by another sync.
 Result<void> confirm_superblock(io::FileSystem& files, std::string_view store);

@@ -13,6 +13,13 @@ Result<std::unique_ptr<AsyncCommits>> AsyncCommits::make(memory::PageProvider& p
   return made;
 }
 
+bool AsyncCommits::try_reserve() {
+  const MutexLock lock(mutex_);
+  if (used_.load() + reserved_ == capacity) return false;
+  ++reserved_;
+  return true;
+}
+
 Result<void> AsyncCommits::reserve(std::uint64_t deadline_ns) {
   MutexLock lock(mutex_);
   while (used_.load() + reserved_ == capacity) {
@@ -23,11 +30,6 @@ Result<void> AsyncCommits::reserve(std::uint64_t deadline_ns) {
   }
   ++reserved_;
   return {};
-}
-
-bool AsyncCommits::full() {
-  const MutexLock lock(mutex_);
-  return used_.load() + reserved_ == capacity;
 }
 
 void AsyncCommits::cancel() {

@@ -19,13 +19,13 @@ class AsyncCommits {
 
   static Result<std::unique_ptr<AsyncCommits>> make(memory::PageProvider& provider, TimeSource& time);
 
+  bool try_reserve();                               // a place, if there is one
   Result<void> reserve(std::uint64_t deadline_ns);  // waits for a place; log_full at the deadline
   void cancel();                                    // a reserved place is not needed after all
   void add(Lsn lsn, Done done, void* context);      // uses the reserved place
   void complete(Lsn durable);
   void fail_all();  // the log has failed: commit_outcome_unknown for everyone
   bool pending() const { return used_.load(std::memory_order_seq_cst) != 0; }
-  bool full();  // or all places that are left are reserved
 
  private:
   struct Waiting {

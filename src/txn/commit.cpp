@@ -36,7 +36,8 @@ Result<void> TransactionImpl::commit(void (*done)(void*, Result<void>), void* do
 
 // A place for what will be told later. If all are taken, the log is flushed here: there may be no thread that does it.
 Result<void> TransactionImpl::reserve_outcome() {
-  if (engine_.async_commits->full()) static_cast<void>(engine_.log.flush_to(engine_.log.end()));  // a failure is met again
+  if (engine_.async_commits->try_reserve()) return {};
+  static_cast<void>(engine_.log.flush_to(engine_.log.end()));  // a failure is met again
   return engine_.async_commits->reserve(wait_deadline());
 }
 

@@ -50,8 +50,8 @@ struct Engine {
   // Whether the tree was dropped since a handle of it was made, after `opened` drops; asked only if there were others since.
   std::function<bool(TreeId, std::uint32_t opened)> is_dropped{};
   std::atomic<std::uint64_t> stale_handles{0};  // of ended transactions: what they look at must stay while there are any
-  std::atomic<std::uint64_t> garbage_reverts{
-      0};                                  // garbage records taken back: a table's record has the extents again, a little later
+  // Garbage records taken back: a table's record has the extents again, a little later.
+  std::atomic<std::uint64_t> garbage_reverts{0};
   std::atomic<bool> data_unsynced{false};  // large values were written since the last sync of the data file
 };
 

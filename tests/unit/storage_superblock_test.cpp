@@ -29,7 +29,7 @@ class SuperblockTest : public ::testing::Test {
     block.clock_ceiling = 3000;
     block.next_sequence = 4000;
   }
-  void create() { ASSERT_TRUE(write_superblock(files, "/s", block, true)); }
+  void create() { ASSERT_TRUE(create_superblock(files, "/s", block)); }
   // Changes the bytes of the file.
   void patch(std::uint64_t offset, std::string_view bytes) {
     const auto file = files.open("/s/superblock", io::OpenMode::read_write, false);
@@ -52,7 +52,7 @@ TEST_F(SuperblockTest, ComesBackAsItWasWritten) {
   block.clean = true;
   for (std::uint64_t i = 2; i < 7; ++i) {
     block.checkpoint_lsn += 10;
-    ASSERT_TRUE(write_superblock(files, "/s", block, false));
+    ASSERT_TRUE(write_superblock(files, "/s", block));
     const auto read = read_superblock(files, "/s");
     ASSERT_TRUE(read);
     EXPECT_EQ(read->sequence, i);
@@ -76,16 +76,16 @@ TEST_F(SuperblockTest, AFolderWithoutOneIsNoStore) {
 TEST_F(SuperblockTest, OneDamagedBlockLeavesTheOther) {
   create();
   block.checkpoint_lsn = 1111;
-  ASSERT_TRUE(write_superblock(files, "/s", block, false));  // the second block
+  ASSERT_TRUE(write_superblock(files, "/s", block));  // the second block
   patch(4096 + 100, "x");
   EXPECT_EQ(read_superblock(files, "/s")->checkpoint_lsn, 1000u);
-  ASSERT_TRUE(write_superblock(files, "/s", block, false));  // over the damaged one
+  ASSERT_TRUE(write_superblock(files, "/s", block));  // over the damaged one
   patch(100, "x");
   EXPECT_EQ(read_superblock(files, "/s")->checkpoint_lsn, 1111u);
   patch(4096 + 100, "y");
   EXPECT_EQ(error().code(), ErrorCode::corruption);
   EXPECT_EQ(error().details(), "/s/superblock: both blocks are damaged");
-  EXPECT_EQ(write_superblock(files, "/s", block, false).error().code(), ErrorCode::corruption);
+  EXPECT_EQ(write_superblock(files, "/s", block).error().code(), ErrorCode::corruption);
 }
 
 TEST_F(SuperblockTest, ForeignShortAndNewerFilesAreNamed) {
@@ -126,11 +126,11 @@ TEST_F(SuperblockTest, APowerFailureLeavesTheOldOrTheNewOne) {
     SimulatedFileSystem disk;
     ASSERT_TRUE(disk.make_directory("/s"));
     ASSERT_TRUE(disk.sync_directory("/"));
-    ASSERT_TRUE(write_superblock(disk, "/s", block, true));
+    ASSERT_TRUE(create_superblock(disk, "/s", block));
     Superblock next = block;
     next.checkpoint_lsn = 5555;
     disk.power_fails_at(nth);
-    const bool done = write_superblock(disk, "/s", next, false).has_value();
+    const bool done = write_superblock(disk, "/s", next).has_value();
     Random random(nth);
     for (unsigned state = 0; state < 20; ++state) {
       const auto read = read_superblock(*disk.crash_copy(random), "/s");
@@ -146,13 +146,13 @@ TEST_F(SuperblockTest, AFailedCreationLeavesNoStoreAndCanBeRepeated) {
     ASSERT_TRUE(disk.make_directory("/s"));
     ASSERT_TRUE(disk.sync_directory("/"));
     disk.power_fails_at(nth);
-    const bool done = write_superblock(disk, "/s", block, true).has_value();
+    const bool done = create_superblock(disk, "/s", block).has_value();
     Random random(nth);
     for (unsigned state = 0; state < 20; ++state) {
       const auto after = disk.crash_copy(random);
       const auto read = read_superblock(*after, "/s");
       EXPECT_TRUE(read || (!done && read.error().code() == ErrorCode::not_found));
-      if (!read) { EXPECT_TRUE(write_superblock(*after, "/s", block, true)); }
+      if (!read) { EXPECT_TRUE(create_superblock(*after, "/s", block)); }
     }
   }
 }
