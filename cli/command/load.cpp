@@ -6,6 +6,7 @@
 #include "arguments.hpp"
 #include "base/fail.hpp"
 #include "command/commands.hpp"
+#include "command/show.hpp"
 #include "input.hpp"
 #include "interchange/loader.hpp"
 #include "program.hpp"
@@ -45,15 +46,16 @@ Outcome<Exit> run(const Arguments& arguments, Output& output) {
   PLIMSOLL_ASSIGN(auto db, arguments.store.open());
   PLIMSOLL_ASSIGN(const std::uint64_t records, load_input(db, input, options));
   PLIMSOLL_ASSIGN(const Exit exit, close_store(db));
-  if (output.json()) {
-    output.object({{"records", records}});
-  } else {
-    output.line(fmt::format("{} records loaded", records));
-  }
+  show_loaded(records, output);
   return exit;
 }
 
 }  // namespace
+
+void show_loaded(std::uint64_t records, Output& output) {
+  if (output.json()) return output.object({{"records", records}});
+  output.line(fmt::format("{} records loaded", records));
+}
 
 void add_load(Program& program) {
   auto* command = program.app().add_subcommand("load", "Load records from JSON Lines, CSV, TSV or a db_dump, all or nothing");

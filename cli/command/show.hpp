@@ -12,6 +12,7 @@ namespace plimsoll::cli {
 class Progress;
 
 Outcome<void> show_tables(Database& db, Output& output);                        // tables.cpp
+void show_loaded(std::uint64_t records, Output& output);                        // load.cpp
 Outcome<void> show_statistics(Database& db, bool memory_only, Output& output);  // stat.cpp
 
 // backup.cpp: a report, with `what` was done; and the bar while it is done.

@@ -181,7 +181,7 @@ Outcome<void> Shell::import(const Given& given) {
   load.settings.create_tables = store_.may_create();
   PLIMSOLL_ASSIGN(const auto input, Input::open(given.words.front()));
   PLIMSOLL_ASSIGN(const std::uint64_t records, load_input(*db_, input, load));
-  out_->line(fmt::format("{} records loaded", records));
+  show_loaded(records, *out_);
   return {};
 }
 

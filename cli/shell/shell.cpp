@@ -453,13 +453,23 @@ Outcome<void> Shell::explain(const Words& words) {
     PLIMSOLL_TRY(open.transaction.release(*point));
   }
   if (!done) return done;
-  out_->line(fmt::format("statement: {}", words[1].text));
-  out_->line(own ? "transaction: of its own, isolation " + isolation_of_statements()
-                 : fmt::format("transaction: {} ({}), isolation {}", current_, id.value, open_.at(current_).isolation));
-  out_->line(fmt::format("time: {}", render_duration(time)));
-  for (std::size_t i = 0; i < before.size() && i < after.size(); ++i) {
-    if (after[i].value != before[i].value) out_->line(fmt::format("{}: {}", after[i].name, after[i].value - before[i].value));
+  nlohmann::ordered_json counted = nlohmann::ordered_json::object();
+  for (std::size_t i = 0; i < before.size() && i < after.size(); ++i)
+    if (after[i].value != before[i].value) counted[after[i].name] = after[i].value - before[i].value;
+  const std::string isolation = own ? isolation_of_statements() : open_.at(current_).isolation;
+  if (out_->json()) {
+    out_->object({{"statement", words[1].text},
+                  {"transaction", own ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(current_)},
+                  {"isolation", isolation},
+                  {"seconds", std::chrono::duration<double>(time).count()},
+                  {"counters", counted}});
+    return {};
   }
+  out_->line(fmt::format("statement: {}", words[1].text));
+  out_->line(own ? "transaction: of its own, isolation " + isolation
+                 : fmt::format("transaction: {} ({}), isolation {}", current_, id.value, isolation));
+  out_->line(fmt::format("time: {}", render_duration(time)));
+  for (const auto& [name, more] : counted.items()) out_->line(fmt::format("{}: {}", name, more.get<std::uint64_t>()));
   return {};
 }
 

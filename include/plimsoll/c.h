@@ -384,7 +384,7 @@ PLIMSOLL_API plimsoll_status plimsoll_commit_prepared(plimsoll_db* db, const voi
                                                       plimsoll_error* error);
 PLIMSOLL_API plimsoll_status plimsoll_abort_prepared(plimsoll_db* db, const void* id, size_t id_bytes, plimsoll_error* error);
 
-// A point that the transaction's writes can be rolled back to, into *savepoint.
+// A point that the transaction's writes can be rolled back to, into *savepoint. At most 64 at a time: invalid_argument.
 PLIMSOLL_API plimsoll_status plimsoll_savepoint(plimsoll_txn* txn, uint32_t* savepoint, plimsoll_error* error);
 // Undoes what was written since; later savepoints end, this one stays. Errors: invalid_argument (no such savepoint).
 PLIMSOLL_API plimsoll_status plimsoll_rollback_to(plimsoll_txn* txn, uint32_t savepoint, plimsoll_error* error);

@@ -172,7 +172,7 @@ class Transaction {
   Result<std::optional<ValueReader>> open_reader(Table table, Bytes key);
   Result<ValueWriter> open_writer(Table table, Bytes key);
 
-  Result<Savepoint> savepoint();
+  Result<Savepoint> savepoint();              // at most 64 at a time: invalid_argument
   Result<void> rollback_to(Savepoint point);  // the savepoint stays usable
   Result<void> release(Savepoint point);
 

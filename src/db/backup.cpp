@@ -30,13 +30,13 @@ class PendingFile {
   }
 
   Result<std::unique_ptr<io::File>> create() {
-    PLIMSOLL_TRY(refuse_to_replace());
+    PLIMSOLL_ASSIGN(const bool exists, files_.exists(name_));
+    if (exists) return fail(ErrorCode::already_exists, "{} is there already; a backup replaces no file", name_);
     auto file = files_.open(partial_, io::OpenMode::create, true);
     if (!file && file.error().code() == ErrorCode::already_exists)
       return fail(ErrorCode::already_exists, "{} is there: another backup writes it, or was interrupted; then remove it", partial_);
     if (!file) return file;
     there_ = partial_;
-    PLIMSOLL_TRY(refuse_to_replace());  // another backup may have come to its end before the partial file was made
     return file;
   }
   // All of it is on stable storage.
@@ -49,12 +49,6 @@ class PendingFile {
   }
 
  private:
-  Result<void> refuse_to_replace() {
-    PLIMSOLL_ASSIGN(const bool exists, files_.exists(name_));
-    if (exists) return fail(ErrorCode::already_exists, "{} is there already; a backup replaces no file", name_);
-    return {};
-  }
-
   io::FileSystem& files_;
   const std::string name_, partial_;
   std::string there_;  // what is removed if it does not come to an end

@@ -55,6 +55,11 @@ bool alive(const TransactionImpl* owner, std::uint64_t id) {
   return owner->slot().state.load(std::memory_order_relaxed) != TransactionState::committed;  // a slot may stay for its marks' sake
 }
 
+// It has not ended. One that another thread has aborted stays for its handle's sake.
+bool goes_on(const TransactionImpl* owner, std::uint64_t id) {
+  return alive(owner, id) && owner->slot().state.load(std::memory_order_relaxed) != TransactionState::aborted;
+}
+
 // Whether what a value, cursor or stream has in the transaction's memory is there: it has not ended, and no other thread may be
 // ending it. In this order: the slot may be taken again meanwhile.
 bool holds(const TransactionImpl* owner, std::uint64_t id) { return owner != nullptr && !owner->handed_over() && alive(owner, id); }
@@ -317,10 +322,10 @@ Result<std::span<char>> Transaction::allocate(std::size_t bytes, std::size_t ali
   return operation->allocate(bytes, alignment);
 }
 
-TxnId Transaction::id() const { return alive(impl_, id_) ? TxnId{id_} : TxnId{}; }
-Timestamp Transaction::snapshot() const { return alive(impl_, id_) ? impl_->snapshot() : Timestamp{}; }
-Lsn Transaction::position() const { return alive(impl_, id_) ? impl_->position() : Lsn{}; }
-Lsn Transaction::follow_from() const { return alive(impl_, id_) ? impl_->follow_from() : Lsn{}; }
+TxnId Transaction::id() const { return goes_on(impl_, id_) ? TxnId{id_} : TxnId{}; }
+Timestamp Transaction::snapshot() const { return goes_on(impl_, id_) ? impl_->snapshot() : Timestamp{}; }
+Lsn Transaction::position() const { return goes_on(impl_, id_) ? impl_->position() : Lsn{}; }
+Lsn Transaction::follow_from() const { return goes_on(impl_, id_) ? impl_->follow_from() : Lsn{}; }
 bool Transaction::active() const { return alive(impl_, id_) && impl_->slot().state.load() == TransactionState::active; }
 Result<void> Transaction::set_deadline(std::chrono::milliseconds from_now) {
   PLIMSOLL_ENTER(operation);

@@ -63,7 +63,8 @@ class FileSystem {
 
   // `direct`: bypass the page cache where possible. not_found / already_exists / io_error.
   virtual Result<std::unique_ptr<File>> open(std::string_view path, OpenMode mode, bool direct) = 0;
-  virtual Result<void> rename(std::string_view from, std::string_view to) = 0;  // atomic, replaces
+  // Atomic; replaces nothing: already_exists.
+  virtual Result<void> rename(std::string_view from, std::string_view to) = 0;
   virtual Result<void> remove(std::string_view path) = 0;
   virtual Result<void> make_directory(std::string_view path) = 0;  // fine if it exists
   virtual Result<bool> exists(std::string_view path) = 0;

@@ -235,9 +235,10 @@ class MemoryFileSystem final : public FileSystem {
     const MutexLock lock(names_mutex_);
     const auto found = files_.find(from);
     if (found == files_.end()) return fail(ErrorCode::not_found, "no file {}", from);
-    auto contents = std::move(found->second);
-    files_.erase(found);
-    files_.insert_or_assign(std::string(to), std::move(contents));
+    if (files_.contains(to) || directories_.contains(to)) return fail(ErrorCode::already_exists, "{} exists", to);
+    auto moved = files_.extract(found);
+    moved.key() = to;
+    files_.insert(std::move(moved));
     return {};
   }
   Result<void> remove(std::string_view path) override {

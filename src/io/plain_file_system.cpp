@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/check.hpp"
+#include "base/fail.hpp"
 #include "io/file_lock.hpp"
 #include "io/os_error.hpp"
 
@@ -50,9 +51,16 @@ Result<std::unique_ptr<File>> PlainFileSystem::open(std::string_view path, OpenM
   return make_file(std::move(opened));
 }
 
+// A file system that cannot do it in one step is asked first.
 Result<void> PlainFileSystem::rename(std::string_view from, std::string_view to) {
-  if (::rename(std::string(from).c_str(), std::string(to).c_str()) != 0) return fail_path(errno, "cannot rename", from);
-  return {};
+  const std::string old_name(from), new_name(to);
+  if (::renameat2(AT_FDCWD, old_name.c_str(), AT_FDCWD, new_name.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno == EINVAL || errno == ENOSYS) {
+    PLIMSOLL_ASSIGN(const bool there, exists(to));
+    errno = EEXIST;
+    if (!there && std::rename(old_name.c_str(), new_name.c_str()) == 0) return {};
+  }
+  return fail_path(errno, "cannot rename", errno == EEXIST ? to : from);
 }
 
 Result<void> PlainFileSystem::remove(std::string_view path) {

@@ -1,6 +1,7 @@
 #include "memory/context.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 #include <new>
@@ -38,6 +39,7 @@ Context::Context(BlockSource& pool, Context* parent, const char* label, const Co
     : account_(parent == nullptr || options.cap_bytes != 0 ? this : parent->account_),
       parent_(parent),
       root_(parent == nullptr ? this : parent->root_),
+      capped_(options.cap_bytes != 0),
       pool_(pool),
       label_(label),
       cap_(options.cap_bytes),
@@ -96,22 +98,61 @@ void Context::call_back() {
   }
 }
 
-// Down to a leaf, which ends; on with its parent, until only this one is left.
-void Context::end_descendants() {
-  for (Context* context = this;;) {
-    while (context->first_child_ != nullptr) context = context->first_child_;
-    if (context == this) return;
-    Context* const parent = context->parent_;
-    context->end_alone();
-    context = parent;
+// Hands out the descendants of a context, each before its own, and takes the links between them away. The next ones are known
+// some steps before and on their way into the cache meanwhile: in a large tree each would be a miss otherwise, one after the other.
+class Context::Walk {
+ public:
+  explicit Walk(Context& from) { add(std::exchange(from.first_child_, nullptr)); }
+
+  Context* next() {
+    if (begin_ == end_) return nullptr;
+    Context* const found = ahead_[begin_++ % ahead_.size()];
+    add(std::exchange(found->next_, parents_));
+    parents_ = found;
+    while (parents_ != nullptr && end_ - begin_ < ahead_.size()) {
+      Context* const parent = parents_;
+      parents_ = std::exchange(parent->next_, nullptr);
+      add(std::exchange(parent->first_child_, nullptr));
+    }
+    return found;
   }
+
+ private:
+  void add(Context* found) {
+    if (found == nullptr) return;
+    __builtin_prefetch(&found->parent_, 1);
+    ahead_[end_++ % ahead_.size()] = found;
+  }
+
+  std::array<Context*, 16> ahead_;  // a ring: begin_ to end_
+  std::size_t begin_ = 0, end_ = 0;
+  Context* parents_ = nullptr;  // handed out, their children not yet in the ring; linked by next_, the newest first
+};
+
+// Those that hold something end when all are known, children before parents: the object of a child may lie in what its parent
+// holds, and the sums of those with a cap are needed until their descendants have given everything back.
+void Context::end_descendants() {
+  Context* holder = nullptr;  // the last one found; linked by previous_
+  std::ptrdiff_t count = 0;
+  for (Walk walk(*this); Context* const found = walk.next(); ++count) {
+    found->previous_ = nullptr;
+    if (found->bytes() != 0 || found->callbacks_ != nullptr || found->capped_)
+      found->previous_ = std::exchange(holder, found);
+    else
+      found->end_alone();
+  }
+  while (holder != nullptr) {
+    Context* const last = holder;
+    holder = std::exchange(last->previous_, nullptr);
+    last->call_back();
+    PLIMSOLL_CHECK(last->first_child_ == nullptr);
+    last->free_all();
+    last->end_alone();
+  }
+  add(root_->descendants_, -count);
 }
 
 void Context::end_alone() {
-  call_back();
-  PLIMSOLL_CHECK(first_child_ == nullptr);
-  free_all();
-  detach();
   parent_ = nullptr;
   root_ = this;
   ended_ = true;

@@ -100,6 +100,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
  private:
   friend class ContextSet;
   class Use;
+  class Walk;
   static constexpr std::size_t header_bytes = 64;
   static constexpr std::size_t small_max = 1024;  // what is not larger never gets a block of its own
   struct Block {                                  // stands at the begin of each block
@@ -170,6 +171,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   std::atomic<std::size_t> bytes_{0};
   std::atomic<std::uint32_t> descendants_{0};
   bool ended_ = false;
+  const bool capped_;  // it was made with a cap
   std::atomic<bool> resting_{false};
   // the rest
   BlockSource& pool_;

@@ -315,6 +315,10 @@ TEST_F(Events, OpeningReapingAndKillingAreTold) {
   ASSERT_TRUE(eventually([&] { return counter("transactions_reaped") == 2; }));
   EXPECT_EQ(heard_.of(EventKind::reaped, std::to_string(idle_id.value)), 1u);
   EXPECT_EQ(heard_.of(EventKind::reaped), 1u);
+  for (const Transaction* ended : {&killed, &idle}) {
+    EXPECT_EQ(ended->id(), TxnId{});
+    EXPECT_EQ(ended->snapshot(), Timestamp{});
+  }
   const std::vector<std::string> ring = db().statistics().events;
   const std::scoped_lock lock(heard_.mutex);
   ASSERT_EQ(ring.size(), heard_.all.size());

@@ -136,6 +136,12 @@ cp redirected out
 json 'type == "object"'
 printf '{"key":"k","value":"v"}\n' >import.jsonl
 run 1 shell s --no-create -c '.import import.jsonl unheard-of'
+run 0 shell s --json -c '.import import.jsonl imported'
+json '. == {"records": 1}'
+run 0 shell s --json -c 'explain put k v'
+json '.statement == "put" and .transaction == null and .isolation == "snapshot" and .seconds >= 0 and .counters.records_written == 1'
+run 0 shell s --json -c 'begin a; explain get alice'
+json '.transaction == "a" and .counters.pages_read >= 1'
 run 1 shell s --json -c 'get nobody'
 jq -e '.error.code == "not_found" and .error.command == "shell"' err >/dev/null || fail "$(cat err)"
 run 0 shell s -c "put b x'c3a4ff' --table enc; put t 'ä' --table enc; .use enc; scan; .show-as hex; scan; .show-as base64; scan; .show-as utf8; scan"

@@ -258,6 +258,57 @@ TEST_F(ContextTree, AMillionContextsOfAnyShapeEnd) {
   }
 }
 
+// Whatever they hold: each callback is called once and before those of the contexts above it, while what the ancestors hold is
+// still there, and the sums of capped ones in between come out right.
+TEST_F(ContextTree, WhatHoldsSomethingEndsBeforeWhatIsAboveIt) {
+  constexpr std::size_t count = 500;
+  struct Node {
+    std::optional<Context> context;
+    std::size_t parent = 0, called_at = 0;
+    std::size_t* clock = nullptr;
+    const char* above = nullptr;  // what the parent holds
+    char* held = nullptr;
+    ResetCallback callback{[](void* self) noexcept {
+                             auto* node = static_cast<Node*>(self);
+                             PLIMSOLL_CHECK(node->called_at == 0 && (node->above == nullptr || *node->above == 'x'));
+                             node->called_at = ++*node->clock;
+                           },
+                           this};
+  };
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Random random(seed);
+    std::size_t clock = 0;
+    std::vector<Node> nodes(count);
+    Context root(set, "root");
+    nodes[0].context.emplace(root, "first");
+    for (std::size_t i = 1; i < count; ++i) {
+      Node& node = nodes[i];
+      node.parent = i - 1 - random.below(random.one_in(2) ? i : std::min<std::size_t>(i, 4));
+      Node& parent = nodes[node.parent];
+      node.context.emplace(*parent.context, "one", ContextOptions{.cap_bytes = random.one_in(4) ? 8 * MiB : 0});
+      node.clock = &clock;
+      node.above = parent.held;
+      if (random.one_in(3)) { ASSERT_NE(node.held = node.context->allocate(1 + random.below(3000)), nullptr); }
+      if (node.held != nullptr) *node.held = 'x';
+      if (random.one_in(2)) node.context->on_reset(node.callback);
+    }
+    std::size_t registered = 0;
+    nodes[0].context->reset();
+    EXPECT_EQ(root.descendants(), 1u);
+    EXPECT_EQ(root.subtree_bytes(), 0u);
+    EXPECT_EQ(pool.live_bytes(), 0u);
+    for (const Node& node : nodes) {
+      if (&node != &nodes[0]) { ASSERT_TRUE(node.context->ended()); }
+      if (node.called_at == 0) continue;
+      ++registered;
+      for (std::size_t above = node.parent; above != 0; above = nodes[above].parent)
+        if (nodes[above].called_at != 0) { ASSERT_LT(node.called_at, nodes[above].called_at); }
+    }
+    EXPECT_EQ(registered, clock);
+    EXPECT_GT(clock, count / 3);
+  }
+}
+
 TEST_F(ContextTree, KeepersOfRestingContextsAreTrimmed) {
   Context used(set, "used"), resting(set, "resting"), unused(set, "unused");
   ASSERT_NE(used.allocate(100), nullptr);

@@ -290,6 +290,9 @@ TEST_P(IoTest, NamesAreListedRenamedAndRemoved) {
   EXPECT_EQ(*files_->list(root_), (std::vector<std::string>{"a", "b", "dir"}));
   EXPECT_EQ(*files_->list(at("dir")), std::vector<std::string>{});
   EXPECT_EQ(files_->list(at("none")).error().code(), ErrorCode::not_found);
+  for (const char* there : {"b", "dir", "a"})
+    EXPECT_EQ(files_->rename(at("a"), at(there)).error().code(), ErrorCode::already_exists);
+  ASSERT_TRUE(files_->remove(at("b")));
   ASSERT_TRUE(files_->rename(at("a"), at("b")));
   EXPECT_EQ(*files_->list(root_), (std::vector<std::string>{"b", "dir"}));
   EXPECT_EQ(read(**files_->open(at("b"), OpenMode::read_only, false), 0, 11), "the new one");

@@ -90,8 +90,7 @@ void NameTable::unlink(const std::string& path) {
 }
 
 void NameTable::rename(const std::string& from, const std::string& to) {
-  PLIMSOLL_DCHECK(from != to);
-  PLIMSOLL_CHECK(find(from) != nullptr);
+  PLIMSOLL_CHECK(find(from) != nullptr && find(to) == nullptr);
   Change change;
   for (const auto& [path, entry] : current_) {
     if (path != from && !path.starts_with(from + "/")) continue;

@@ -44,7 +44,7 @@ class NameTable {
 
   void link(const std::string& path, Entry entry);
   void unlink(const std::string& path);
-  void rename(const std::string& from, const std::string& to);  // a directory with what is in it; then `to` is not there
+  void rename(const std::string& from, const std::string& to);  // a directory with what is in it; `to` is not there
   void sync(std::string_view directory);
 
   // The names that a power failure at this moment leaves. The files are the same objects.

@@ -67,10 +67,9 @@ Result<void> SimulatedFileSystem::rename(std::string_view from, std::string_view
   if (!verdict.takes_effect()) return fail_path(verdict.os_error, "cannot rename", from);
   const Entry* entry = disk_->names.find(old_name);
   if (entry == nullptr || !disk_->names.is_directory(parent_directory(new_name))) return fail_path(ENOENT, "cannot rename", from);
-  if (disk_->names.is_directory(new_name)) return fail_path(EISDIR, "cannot rename", from);
-  if (entry->is_directory() && (disk_->names.find(new_name) != nullptr || new_name.starts_with(old_name + "/")))
-    return fail_path(EINVAL, "cannot rename", from);
-  if (old_name != new_name) disk_->names.rename(old_name, new_name);
+  if (disk_->names.find(new_name) != nullptr) return fail_path(EEXIST, "cannot rename", to);
+  if (entry->is_directory() && new_name.starts_with(old_name + "/")) return fail_path(EINVAL, "cannot rename", from);
+  disk_->names.rename(old_name, new_name);
   if (!verdict.good()) return fail_path(verdict.os_error, "cannot rename", from);
   return {};
 }
