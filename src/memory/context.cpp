@@ -129,6 +129,11 @@ class Context::Walk {
   Context* parents_ = nullptr;  // handed out, their children not yet in the ring; linked by next_, the newest first
 };
 
+void Context::prefetch(const Context& context) {
+  __builtin_prefetch(&context, 1);          // its blocks
+  __builtin_prefetch(&context.parent_, 1);  // its place in the tree
+}
+
 // Those that hold something end when all are known, children before parents: the object of a child may lie in what its parent
 // holds, and the sums of those with a cap are needed until their descendants have given everything back.
 void Context::end_descendants() {
@@ -144,6 +149,7 @@ void Context::end_descendants() {
   while (holder != nullptr) {
     Context* const last = holder;
     holder = std::exchange(last->previous_, nullptr);
+    if (holder != nullptr) prefetch(*holder);
     last->call_back();
     PLIMSOLL_CHECK(last->first_child_ == nullptr);
     last->free_all();

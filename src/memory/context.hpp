@@ -151,6 +151,7 @@ class alignas(64) Context final : public std::pmr::memory_resource {
   void detach();
   void end_uses();
   void end_descendants();
+  static void prefetch(const Context& context);
   void end_alone();
   void call_back();
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Plants one defect after the other (*.list beside this file; README.md says how to write one) and sees who notices.
-Usage: tests/mutants/run.py [regex of names]...   Environment: JOBS (2). Works in build/mutants; exits 1 if a mutant survived."""
+Usage: tests/mutants/run.py [regex of names]...   Environment: JOBS (2). Works in build/mutants; exits 1 if a mutant survived.
+       tests/mutants/run.py --check               Only whether each can be planted, and who should notice is there."""
 import json, os, pathlib, re, shlex, shutil, subprocess, sys, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -24,14 +25,14 @@ class Mutant:
                 self.fields[key] = value.strip()
         self.old, self.new = ("\n" + "\n".join(text) + "\n" if text else "\n" for text in (old, new))
         self.path, self.redundant = SOURCE / self.fields["file"], self.fields.get("redundant")
+        fits = ("\n" + (ROOT / self.fields["file"]).read_text()).count(self.old)
+        if fits != 1: sys.exit(f"{self.name}: its text is {fits} times in {self.fields['file']}, not once")
         self.detectors = self.fields.get("noticed by", "").split()
         self.clang, self.runs = self.detectors == ["clang"], [d for d in self.detectors if d != "clang"]
         self.tests = [run.split(":")[0] for run in self.runs]
 
     def plant(self):
         self.text, self.times = self.path.read_text(), self.path.stat()
-        if ("\n" + self.text).count(self.old) != 1:
-            sys.exit(f"{self.name}: its text is not exactly once in {self.fields['file']}")
         self.path.write_text(("\n" + self.text).replace(self.old, self.new)[1:])
         self.restart_build()
 
@@ -63,8 +64,8 @@ def copy_tree():
         if to.is_file() and str(to.relative_to(SOURCE)) not in wanted: to.unlink()
 
 
-def configure(folder, preset):
-    if run(["cmake", "--preset", preset, "-S", SOURCE, "-B", folder], "configure.log") != 0:
+def configure(folder, preset, *options):
+    if run(["cmake", "--preset", preset, "-S", SOURCE, "-B", folder, *options], "configure.log") != 0:
         sys.exit(f"cannot configure: {WORK}/configure.log")
 
 
@@ -103,8 +104,14 @@ def noticed(mutant, commands):
 def main():
     blocks = [b for f in sorted(pathlib.Path(__file__).parent.glob("*.list")) for b in re.split(r"\n+(?=\[)", f.read_text())]
     every = [Mutant(b) for b in blocks if b.startswith("[")]
-    chosen = [m for m in every if not sys.argv[1:] or any(re.search(p, m.name) for p in sys.argv[1:])]
+    check_only = sys.argv[1:] == ["--check"]
+    chosen = [m for m in every if check_only or not sys.argv[1:] or any(re.search(p, m.name) for p in sys.argv[1:])]
     if len({m.name for m in every}) != len(every) or not chosen: sys.exit("mutants need a name each, and some must be chosen")
+    there = {f"{file.parent.name}_{file.stem}" for file in (ROOT / "tests").rglob("*_test.cpp")}
+    there |= {t for f in (ROOT / "tests").rglob("CMakeLists.txt") for t in re.findall(r"plimsoll_test\((\w+)", f.read_text())}
+    missing = sorted({t for m in every for t in m.tests} - there)
+    if missing: sys.exit(f"no such tests: {' '.join(missing)}")
+    if check_only: return print(f"{len(every)} mutants can be planted")
     SOURCE.mkdir(parents=True, exist_ok=True)
     copy_tree()
     commands = []
@@ -115,7 +122,7 @@ def main():
             if clang_refuses(path, commands): sys.exit(f"clang refuses {path} as it is: {WORK}/clang.log")
     tests = sorted({t for m in chosen if not m.redundant for t in m.tests})
     if tests:
-        configure(BUILD, "tsan")
+        configure(BUILD, "tsan", "-DPLIMSOLL_CLI=ON")
         if build(tests) != 0: sys.exit(f"cannot build: {WORK}/build.log")
         for test in sorted({r for m in chosen if not m.redundant for r in m.runs}):
             log = f"{test.split(':')[0]}.log"
