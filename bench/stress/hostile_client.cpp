@@ -145,13 +145,19 @@ Result<void> HostileClient::step() {
   return random_.below(20) == 0 ? scan() : update();
 }
 
+// One in four is hot: of its versions next to all are garbage at once, and the few that a snapshot sees lie scattered among them.
+std::uint64_t HostileClient::key_to_update() {
+  constexpr std::uint64_t hot_in = 4, hot_keys = 4;
+  return random_.below(hot_in) == 0 ? first_key() + 1 + random_.below(hot_keys) : random_key();
+}
+
 Result<void> HostileClient::update() {
   auto tx = database_->begin({.durability = Durability::relaxed});
   PLIMSOLL_PASSING(tx);
   std::array<std::uint64_t, keys_a_transaction> keys;
   const std::size_t count = 1 + random_.below(keys_a_transaction);
   for (std::size_t i = 0; i < count; ++i) {
-    do keys[i] = random_key();
+    do keys[i] = key_to_update();
     while (std::find(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(i), keys[i]) !=
            keys.begin() + static_cast<std::ptrdiff_t>(i));
     {
@@ -265,7 +271,7 @@ Result<void> HostileClient::giant() {
   std::uint64_t written = 0;
   std::optional<Savepoint> point;
   for (std::uint64_t at = 0; static_cast<double>(written) < wanted && stage_.hostile(); ++at) {
-    constexpr std::uint64_t large_in = 4;
+    constexpr std::uint64_t large_in = 16;
     const std::uint64_t key = at % large_in == 0 ? large_key(at / large_in) : first_key() + at % generations_.size(),
                         i = key - first_key();
     if (at % generations_.size() == 0) {

@@ -60,6 +60,7 @@ class HostileClient {
  private:
   std::uint64_t first_key() const { return std::uint64_t{number_} << 32; }
   std::uint64_t random_key() { return first_key() + random_.below(generations_.size()); }
+  std::uint64_t key_to_update();
   std::uint32_t& generation(std::uint64_t key) { return generations_[key - first_key()]; }
   void expect(std::uint64_t key, std::uint32_t generation, const std::optional<Value>& found);
   void expect(std::uint64_t key, std::uint32_t generation, Bytes found);

@@ -95,7 +95,7 @@ def noticed(mutant, commands):
     for test in mutant.runs:
         code = run_test(test, "test.log", "timeout", "-k", "5", str(SECONDS))
         if code != 0:
-            log = (WORK / "test.log").read_text()
+            log = (WORK / "test.log").read_text(errors="replace")
             how = re.search(r"\[  FAILED  \] (\w+\.\w+)|ThreadSanitizer: [\w ]+|check failed: .*", log)
             return f"{test}: {'time out' if code == 124 else how.group(0).strip() if how else 'aborted'}"
     return None
@@ -127,7 +127,7 @@ def main():
         for test in sorted({r for m in chosen if not m.redundant for r in m.runs}):
             log = f"{test.split(':')[0]}.log"
             if run_test(test, log) != 0: sys.exit(f"{test} fails without a mutant: {WORK}/{log}")
-            if "Running 0 tests" in (WORK / log).read_text(): sys.exit(f"{test}: there is no such case")
+            if "Running 0 tests" in (WORK / log).read_text(errors="replace"): sys.exit(f"{test}: there is no such case")
     counts = {"noticed": 0, "redundant": 0, "BROKEN": 0, "SURVIVED": 0}
     for mutant in chosen:
         start, by = time.monotonic(), None
