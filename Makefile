@@ -74,7 +74,7 @@ format: ## format all sources in place
 bench: build-release ## the workloads, one JSON object a line; WORKLOADS="transfer ycsb_a" chooses
 	@$(CLI) bench $(WORKLOADS) --json
 
-bench-limits: build-release ## how the memory bound holds as data, budget and threads grow
+bench-limits: build-release ## what this machine allows at best, as anchors for every figure
 	@build/release/bench/limits
 
 bench-allocators: build-release ## the slab allocator against glibc, jemalloc, mimalloc and std::pmr
@@ -95,7 +95,7 @@ package: build-release ## build the Debian packages in build/release/packages
 models: ## the explicit-state models of the protocols
 	@models/run.sh
 
-stress-long: build-release ## random transactions with kills and verification for LONG_SECONDS
+stress-long: build-release ## random transactions, each answer checked, for LONG_SECONDS
 	@$(CLI) stress --seconds $(LONG_SECONDS)
 
 crash-long: build-release ## crash tests at twenty times their normal scale

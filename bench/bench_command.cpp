@@ -8,6 +8,7 @@
 
 #include "bench/command_line.hpp"
 #include "bench/peers/engines.hpp"
+#include "bench/work_folder.hpp"
 #include "bench/workloads/runner.hpp"
 
 namespace plimsoll::bench {
@@ -57,7 +58,9 @@ CommandBody add_bench_command(CLI::App& command) {
       ->check([](const std::string& name) { return find_workload(name) != nullptr ? std::string() : "no such workload: " + name; });
   command.add_flag("--scaling", arguments->scaling,
                    "interleave runs on one thread and the arithmetic loop, and report the share of its scaling");
-  arguments->overrides.add_to(command);
+  arguments->overrides.add_run_to(command);
+  arguments->overrides.add_store_to(command);
+  arguments->overrides.add_workload_to(command);
   command.footer(list_of_workloads());
   return [arguments](bool as_json) { return run(*arguments, as_json); };
 }

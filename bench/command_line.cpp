@@ -2,17 +2,12 @@
 #include "bench/command_line.hpp"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/check.hpp"
-#include "base/fail.hpp"
-#include "bench/report/process.hpp"
 #include "plimsoll/text.hpp"
 
 namespace plimsoll::bench {
@@ -27,30 +22,43 @@ const CLI::Validator size_check(
 
 }  // namespace
 
-void Overrides::add_to(CLI::App& app) {
-  app.add_option("--threads", threads_, "threads")->check(CLI::Range(1, 1024));
-  app.add_option("--seconds", seconds_, "how long to measure")->check(CLI::Range(0.01, 1e6));
-  app.add_option("--keys", keys_, "rows")->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
-  app.add_option("--value-bytes", value_bytes_, "bytes of a value")->check(CLI::Range(16, 4096));
+const CLI::Validator plain_number(
+    [](std::string& text) {
+      const std::size_t whole = std::min(text.find('.'), text.size());
+      const auto digits = [](std::string_view part) { return part.find_first_not_of("0123456789") == std::string_view::npos; };
+      const bool plain = whole > 0 && (text[0] != '0' || whole == 1) && digits(std::string_view(text).substr(0, whole)) &&
+                         (whole == text.size() || (whole + 1 < text.size() && digits(std::string_view(text).substr(whole + 1))));
+      return plain ? std::string() : fmt::format("'{}' is no plain number", text);
+    },
+    "");
+
+void Overrides::add_run_to(CLI::App& app) {
+  app.add_option("--threads", threads_, "threads")->check(plain_number)->check(CLI::Range(1, 1024));
+  app.add_option("--seconds", seconds_, "how long to measure")->check(plain_number)->check(CLI::Range(0.01, 1e6));
+  app.add_option("--keys", keys_, "rows")->check(plain_number)->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 40));
   app.add_option("--memory-budget", memory_budget_, "budget of the engine")->check(size_check);
-  app.add_option("--page-size", page_size_, "page size of a new store")->check(size_check);
-  app.add_option("--durability", durability_, "durable or relaxed commits")->check(CLI::IsMember({"durable", "relaxed"}));
-  app.add_option("--isolation", isolation_, "isolation level")
-      ->check(CLI::IsMember({"read_committed", "repeatable_read", "snapshot", "serializable"}));
-  app.add_option("--distribution", distribution_, "how rows are drawn")->check(CLI::IsMember({"uniform", "zipf"}));
-  app.add_option("--gets", gets_, "point reads in a read-only transaction")->check(CLI::Range(1, 10'000));
-  app.add_option("--open-updates", open_updates_, "recovery: updates of the transaction that the kill interrupts");
-  app.add_option("--seed", seed_, "seed of all random choices");
+  app.add_option("--seed", seed_, "seed of all random choices")->check(plain_number);
   app.add_option("--path", path_, "folder for the stores (default: a fresh one, removed at the end)")->type_name("FOLDER");
   app.add_flag("--keep", keep_, "keep the store, and use a loaded one that is there (needs --path)");
-  app.add_flag("--load-only", load_only_, "only load the store (with --keep)");
+}
+
+std::vector<CLI::Option*> Overrides::add_store_to(CLI::App& app) {
+  return {app.add_option("--value-bytes", value_bytes_, "bytes of a value")->check(plain_number)->check(CLI::Range(16, 4096)),
+          app.add_option("--page-size", page_size_, "page size of a new store")->check(size_check),
+          app.add_option("--durability", durability_, "durable or relaxed commits")->check(CLI::IsMember({"durable", "relaxed"})),
+          app.add_option("--isolation", isolation_, "isolation level")->check(CLI::IsMember({"read_committed", "snapshot"}))};
+}
+
+std::vector<CLI::Option*> Overrides::add_workload_to(CLI::App& app) {
+  return {
+      app.add_option("--distribution", distribution_, "how rows are drawn")->check(CLI::IsMember({"uniform", "zipf"})),
+      app.add_option("--gets", gets_, "point reads in a read-only transaction")->check(plain_number)->check(CLI::Range(1, 10'000)),
+      app.add_option("--open-updates", open_updates_, "recovery: updates of the transaction that the kill interrupts")
+          ->check(plain_number),
+      app.add_flag("--load-only", load_only_, "only load the store (with --keep)")};
 }
 
 Settings Overrides::apply(const Settings& defaults, std::string_view workload, const std::string& path) const {
-  static constexpr std::pair<std::string_view, Isolation> levels[] = {{"read_committed", Isolation::read_committed},
-                                                                      {"repeatable_read", Isolation::repeatable_read},
-                                                                      {"snapshot", Isolation::snapshot},
-                                                                      {"serializable", Isolation::serializable}};
   Settings settings = defaults;
   settings.workload = workload;
   settings.path = path;
@@ -69,28 +77,8 @@ Settings Overrides::apply(const Settings& defaults, std::string_view workload, c
   if (page_size_) settings.page_size = parse_size(*page_size_).value_or(settings.page_size);
   if (durability_) settings.durability = *durability_ == "durable" ? Durability::durable : Durability::relaxed;
   if (distribution_) settings.distribution = *distribution_ == "zipf" ? Distribution::zipf : Distribution::uniform;
-  for (const auto& [level_name, level] : levels)
-    if (isolation_ && *isolation_ == level_name) settings.isolation = level;
+  if (isolation_) settings.isolation = *isolation_ == "read_committed" ? Isolation::read_committed : Isolation::snapshot;
   return settings;
-}
-
-Result<std::unique_ptr<WorkFolder>> WorkFolder::make(const std::string& given, bool keep) {
-  std::error_code error;
-  if (!given.empty()) {
-    const bool existed = std::filesystem::exists(given);
-    std::filesystem::create_directories(given, error);
-    if (error) return fail_os(error.value(), "create folder {}", given);
-    return std::unique_ptr<WorkFolder>(new WorkFolder(given, !existed && !keep));
-  }
-  if (keep) return fail(ErrorCode::invalid_argument, "--keep needs --path");
-  const char* base = std::getenv("TMPDIR");
-  std::string pattern = fmt::format("{}/plimsoll-bench-XXXXXX", base != nullptr && *base != '\0' ? base : ".");
-  if (::mkdtemp(pattern.data()) == nullptr) return fail_os(errno, "create folder {}", pattern);
-  return std::unique_ptr<WorkFolder>(new WorkFolder(pattern, true));
-}
-
-WorkFolder::~WorkFolder() {
-  if (remove_) remove_folder(path_);
 }
 
 // As the command line program's own commands report theirs.

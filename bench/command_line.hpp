@@ -1,5 +1,5 @@
 // What `plimsoll bench`, `plimsoll stress` and `compare` share on the command line: the options that override a workload's
-// defaults, and the folder that the stores live in.
+// defaults, and how runs and failures are printed.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bench/workloads/settings.hpp"
 #include "plimsoll/error.hpp"
@@ -20,7 +21,9 @@ inline constexpr int exit_wrong_usage = 2;
 // Options as given; what was not given keeps the workload's default.
 class Overrides {
  public:
-  void add_to(CLI::App& app);
+  void add_run_to(CLI::App& app);                            // how much, how long, where
+  std::vector<CLI::Option*> add_store_to(CLI::App& app);     // how the store is used
+  std::vector<CLI::Option*> add_workload_to(CLI::App& app);  // what only some workloads have
   // The workload's defaults with everything that was given.
   Settings apply(const Settings& defaults, std::string_view workload, const std::string& path) const;
   const std::string& path() const { return path_; }
@@ -44,20 +47,8 @@ class Overrides {
   bool load_only_ = false;
 };
 
-// The folder for stores: `given`, or a fresh one below $TMPDIR (else the current directory) that is removed at the end.
-class WorkFolder {
- public:
-  static Result<std::unique_ptr<WorkFolder>> make(const std::string& given, bool keep);
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  ~WorkFolder();
-  const std::string& path() const { return path_; }
-
- private:
-  WorkFolder(std::string path, bool remove) : path_(std::move(path)), remove_(remove) {}
-  std::string path_;
-  bool remove_;
-};
+// Digits, and one point among them: not what the parser takes for a number beside these (octal, nan).
+extern const CLI::Validator plain_number;
 
 // Parses; on --help or wrong usage prints what is due and answers the exit status to leave with.
 std::optional<int> parse(CLI::App& app, int argc, char** argv);

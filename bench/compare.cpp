@@ -12,6 +12,7 @@
 #include "bench/limits/machine_workers.hpp"
 #include "bench/peers/engines.hpp"
 #include "bench/side_process.hpp"
+#include "bench/work_folder.hpp"
 #include "bench/workloads/runner.hpp"
 
 namespace plimsoll::bench {
@@ -110,13 +111,18 @@ Result<Json> compare(const EngineFacts& ours, const EngineFacts& theirs, const S
     if (i == 0 || !sliceable) {
       sides = {};
       PLIMSOLL_ASSIGN(sides, start_sides(ours, theirs, settings));
-      if (sliceable) PLIMSOLL_TRY(run_pair(sides, settings, true));  // warm up, not counted
+      if (sliceable) {
+        PLIMSOLL_TRY(sides.ours->warm(settings.seconds));
+        PLIMSOLL_TRY(sides.theirs->warm(settings.seconds));
+      }
     }
     PLIMSOLL_ASSIGN(const Pair pair, run_pair(sides, settings, i % 2 == 0));
     pairs.push_back(pair);
     if (i + 1 == pairs_wanted || !sliceable) {
       PLIMSOLL_ASSIGN(our_run, sides.ours->finish());
       PLIMSOLL_ASSIGN(their_run, sides.theirs->finish());
+      PLIMSOLL_TRY(sides.ours->end());
+      PLIMSOLL_TRY(sides.theirs->end());
     }
   }
   Json facts = summary(ours, theirs, settings, pairs);
@@ -150,23 +156,33 @@ int run(int argc, char** argv) {
   app.add_option("WORKLOAD", workload_name, "what to run")->required()->check(is_workload);
   app.add_option("--peer", peer_name, "the other side")->check(is_engine);
   app.add_option("--engine", engine_name, "this side (default plimsoll); without --peer it runs alone")->check(is_engine);
-  app.add_option("--pairs", pairs, "alternating pairs of slices; --seconds is the length of a slice")->check(CLI::Range(1, 1000));
+  app.add_option("--pairs", pairs, "alternating pairs of slices; --seconds is the length of a slice")
+      ->check(plain_number)
+      ->check(CLI::Range(1, 1000));
   app.add_flag("--json", as_json, "print one JSON object");
-  overrides.add_to(app);
+  overrides.add_run_to(app);
+  overrides.add_store_to(app);
+  overrides.add_workload_to(app);
   if (const auto status = parse(app, argc, argv)) return *status;
   if (engine_name.empty()) engine_name = "plimsoll";
+  if (engine_name == peer_name)
+    return report_failure("compare", Error(ErrorCode::invalid_argument, engine_name + " beside itself compares nothing"), as_json);
 
   const auto folder = WorkFolder::make(overrides.path(), overrides.keep());
-  if (!folder) return report_failure("compare", folder.error());
+  if (!folder) return report_failure("compare", folder.error(), as_json);
   Settings defaults = find_workload(workload_name)->defaults;
   if (!peer_name.empty() && is_sliceable(workload_name)) defaults.seconds = 2;
   const Settings settings = overrides.apply(defaults, workload_name, (*folder)->path());
+  if (!peer_name.empty() && settings.load_only)
+    return report_failure("compare", Error(ErrorCode::invalid_argument, "--load-only loads for one engine: without --peer"),
+                          as_json);
   const EngineFacts& engine = *find_engine(engine_name);
   if (!peer_name.empty() && (engine.make(settings) == nullptr || find_engine(peer_name)->make(settings) == nullptr))
-    return report_failure("compare", Error(ErrorCode::invalid_argument, "one of the two engines does not offer this workload"));
+    return report_failure("compare", Error(ErrorCode::invalid_argument, "one of the two engines does not offer this workload"),
+                          as_json);
   const Result<Json> facts =
       peer_name.empty() ? run_alone(engine, settings) : compare(engine, *find_engine(peer_name), settings, pairs);
-  if (!facts) return report_failure("compare: " + workload_name, facts.error());
+  if (!facts) return report_failure("compare: " + workload_name, facts.error(), as_json);
   print_run(facts->dump(), as_json);
   return exit_done;
 }

@@ -1,15 +1,17 @@
-// The protocol between the comparison and its sides: one command a line ("slice SECONDS", "finish", "end"), one JSON object a line
-// back; an object with the member "problem" is a failure. End of file ends the child too, but a side that was started later holds a
-// copy of the pipe: hence "end".
+// The protocol between the comparison and its sides: one command a line ("warm SECONDS", "slice SECONDS", "finish", "end"), one
+// JSON object a line back; an object with the member "problem" is a failure. End of file ends the child too, but a side that was
+// started later holds a copy of the pipe: hence "end".
 #include "bench/side_process.hpp"
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "bench/workloads/runner.hpp"
 
@@ -34,9 +36,10 @@ void serve(const EngineFacts& engine, const Settings& settings, std::FILE* comma
   std::array<char, 128> line;
   while (std::fgets(line.data(), static_cast<int>(line.size()), commands) != nullptr) {
     const std::string_view command(line.data());
-    if (command.starts_with("slice ")) {
-      const Result<SliceResult> result = workload->run(std::strtod(line.data() + 6, nullptr), settings.threads);
-      if (result) total.add(*result);
+    const bool warm = command.starts_with("warm ");
+    if (warm || command.starts_with("slice ")) {
+      const Result<SliceResult> result = workload->run(std::strtod(line.data() + command.find(' '), nullptr), settings.threads);
+      if (result && !warm) total.add(*result);
       say(answers, result ? Result<Json>(run_facts(engine.name, settings, *result, workload->store_folder()))
                           : std::unexpected(result.error()));
     } else if (command.starts_with("end")) {
@@ -55,9 +58,11 @@ Result<std::unique_ptr<SideProcess>> SideProcess::start(const EngineFacts& engin
   int down[2] = {-1, -1};
   int up[2] = {-1, -1};
   if (::pipe2(down, O_CLOEXEC) != 0 || ::pipe2(up, O_CLOEXEC) != 0) return fail_os(errno, "make a pipe");
-  const pid_t child = ::fork();
+  const pid_t parent = ::getpid(), child = ::fork();
   if (child < 0) return fail_os(errno, "fork");
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);  // it died before that
     ::close(down[1]);
     ::close(up[0]);
     serve(engine, settings, ::fdopen(down[0], "r"), ::fdopen(up[1], "w"));
@@ -69,13 +74,21 @@ Result<std::unique_ptr<SideProcess>> SideProcess::start(const EngineFacts& engin
 }
 
 SideProcess::~SideProcess() {
+  if (commands_ != nullptr) (void)end();  // something else failed already
+}
+
+Result<void> SideProcess::end() {
   std::fputs("end\n", commands_);
-  std::fclose(commands_);
+  std::fclose(std::exchange(commands_, nullptr));
   std::fclose(answers_);
-  ::waitpid(child_, nullptr, 0);
+  int status = 0;
+  ::waitpid(child_, &status, 0);
+  if (status != 0) return fail(ErrorCode::io_error, "a side of the comparison died while it closed its store");
+  return {};
 }
 
 Result<Json> SideProcess::wait_prepared() { return answer(); }
+Result<Json> SideProcess::warm(double seconds) { return ask(fmt::format("warm {}\n", seconds)); }
 Result<Json> SideProcess::slice(double seconds) { return ask(fmt::format("slice {}\n", seconds)); }
 Result<Json> SideProcess::finish() { return ask("finish\n"); }
 

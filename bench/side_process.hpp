@@ -19,11 +19,13 @@ class SideProcess {
   static Result<std::unique_ptr<SideProcess>> start(const EngineFacts& engine, const Settings& settings);
   SideProcess(const SideProcess&) = delete;
   SideProcess& operator=(const SideProcess&) = delete;
-  ~SideProcess();  // ends the child, which removes its store
+  ~SideProcess();  // ends the child, if nobody has
 
   Result<Json> wait_prepared();
+  Result<Json> warm(double seconds);   // a slice that no figure counts
   Result<Json> slice(double seconds);  // members of the bench contract for this slice
   Result<Json> finish();               // verifies; members of the bench contract that belong to the whole run
+  Result<void> end();  // the child closes its store and ends, the last thing asked of it; error: it did not come to that
 
  private:
   SideProcess(pid_t child, std::FILE* commands, std::FILE* answers) : child_(child), commands_(commands), answers_(answers) {}

@@ -7,6 +7,7 @@
 #include "bench/command_line.hpp"
 #include "bench/limits/machine_workers.hpp"
 #include "bench/limits/memory_tree.hpp"
+#include "bench/work_folder.hpp"
 #include "bench/workloads/runner.hpp"
 #include "plimsoll/text.hpp"
 
@@ -94,8 +95,8 @@ int run(int argc, char** argv) {
   std::string file_size = "1GiB";
   bool as_json = false;
   app.add_option("--path", path, "folder on the file system to measure (default: a fresh one, removed at the end)");
-  app.add_option("--seconds", limits.seconds, "for each probe")->check(CLI::Range(0.01, 3600.0));
-  app.add_option("--keys", limits.keys, "rows of the in-memory tree")->check(CLI::Range(1, 1'000'000'000));
+  app.add_option("--seconds", limits.seconds, "for each probe")->check(plain_number)->check(CLI::Range(0.01, 3600.0));
+  app.add_option("--keys", limits.keys, "rows of the in-memory tree")->check(plain_number)->check(CLI::Range(1, 1'000'000'000));
   app.add_option("--file-size", file_size, "size of the file that random reads go to");
   app.add_flag("--json", as_json, "print one JSON object");
   if (const auto status = parse(app, argc, argv)) return *status;
@@ -107,10 +108,10 @@ int run(int argc, char** argv) {
   limits.file_bytes = *bytes;
 
   const auto folder = WorkFolder::make(path, false);
-  if (!folder) return report_failure("limits", folder.error());
+  if (!folder) return report_failure("limits", folder.error(), as_json);
   limits.folder = (*folder)->path();
   const Result<Json> facts = measure(limits);
-  if (!facts) return report_failure("limits", facts.error());
+  if (!facts) return report_failure("limits", facts.error(), as_json);
   print_run(facts->dump(), as_json);
   return exit_done;
 }

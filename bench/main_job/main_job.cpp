@@ -234,7 +234,7 @@ Arguments parse(int argc, char** argv) {
     } else if (option == "--writers") {
       a.writers = static_cast<int>(std::clamp<std::uint64_t>(number, 1, 32));
     } else if (option == "--kills") {
-      a.kills = static_cast<int>(number);
+      a.kills = static_cast<int>(std::clamp<std::uint64_t>(number, 1, 1000));
     } else if (option == "--records") {
       a.records = number;
     } else if (option == "--child") {

@@ -12,13 +12,33 @@ std::unexpected<Error> BerkeleydbEngine::engine_error(int code, std::string_view
 
 Result<std::unique_ptr<BerkeleydbEngine>> BerkeleydbEngine::open(const Settings& settings) {
   std::unique_ptr<BerkeleydbEngine> engine(new BerkeleydbEngine);
-  engine->snapshots_ = settings.snapshots;
-  PLIMSOLL_TRY(engine->open_environment(settings));
-  PLIMSOLL_TRY(engine->open_table(settings));
+  PLIMSOLL_TRY(engine->open_store(settings, DB_TXN_WRITE_NOSYNC));
   return engine;
 }
 
-Result<void> BerkeleydbEngine::open_environment(const Settings& settings) {
+Result<std::unique_ptr<BerkeleydbBufferedEngine>> BerkeleydbBufferedEngine::open(const Settings& settings) {
+  std::unique_ptr<BerkeleydbBufferedEngine> engine(new BerkeleydbBufferedEngine);
+  PLIMSOLL_TRY(engine->open_store(settings, DB_TXN_NOSYNC));
+  return engine;
+}
+
+Result<void> BerkeleydbEngine::open_store(const Settings& settings, u_int32_t relaxed_flag) {
+  snapshots_ = settings.snapshots;
+  PLIMSOLL_TRY(open_environment(settings, relaxed_flag));
+  PLIMSOLL_TRY(open_table(settings));
+  checkpoints_ = std::jthread([this](const std::stop_token& stop) { take_checkpoints(stop); });
+  return {};
+}
+
+void BerkeleydbEngine::take_checkpoints(const std::stop_token& stop) {
+  static constexpr u_int32_t log_kib = 64 * 1024;
+  while (!stop.stop_requested()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    environment_->txn_checkpoint(environment_, log_kib, 0, 0);  // what fails shows in the next commit
+  }
+}
+
+Result<void> BerkeleydbEngine::open_environment(const Settings& settings, u_int32_t relaxed_flag) {
   static constexpr u_int32_t locks_max = 200'000;  // a transaction that touches many pages holds one lock for each
   if (const int code = db_env_create(&environment_, 0); code != 0) return engine_error(code, "create environment");
   DB_ENV* env = environment_;
@@ -33,7 +53,7 @@ Result<void> BerkeleydbEngine::open_environment(const Settings& settings) {
   if (code == 0) code = env->set_tx_max(env, 4096);
   if (code == 0) code = env->set_lk_detect(env, DB_LOCK_DEFAULT);
   if (code == 0) code = env->log_set_config(env, DB_LOG_AUTO_REMOVE, 1);
-  if (code == 0 && settings.durability == Durability::relaxed) code = env->set_flags(env, DB_TXN_WRITE_NOSYNC, 1);
+  if (code == 0 && settings.durability == Durability::relaxed) code = env->set_flags(env, relaxed_flag, 1);
   if (code != 0) return engine_error(code, "configure");
   static constexpr u_int32_t subsystems = DB_INIT_LOCK | DB_INIT_LOG | DB_INIT_MPOOL | DB_INIT_TXN;
   code = env->open(env, settings.path.c_str(), subsystems | DB_CREATE | DB_RECOVER | DB_PRIVATE | DB_THREAD, 0644);
@@ -51,6 +71,7 @@ Result<void> BerkeleydbEngine::open_table(const Settings& settings) {
 }
 
 BerkeleydbEngine::~BerkeleydbEngine() {
+  checkpoints_ = {};
   if (table_ != nullptr) table_->close(table_, DB_NOSYNC);  // the log has it
   if (environment_ != nullptr) environment_->close(environment_, 0);
 }

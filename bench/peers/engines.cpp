@@ -11,7 +11,9 @@ std::span<const EngineFacts> engine_table() {
       {"lmdb", make_lmdb},
       {"lmdb_wm", make_lmdb_wm},
       {"rocksdb", make_rocksdb},
+      {"rocksdb_buffered", make_rocksdb_buffered},
       {"berkeleydb", make_berkeleydb},
+      {"berkeleydb_buffered", make_berkeleydb_buffered},
       {"wiredtiger", make_wiredtiger},
       {"wiredtiger_buffered", make_wiredtiger_buffered},
   };

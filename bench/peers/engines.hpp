@@ -16,7 +16,9 @@ std::unique_ptr<Workload> make_plimsoll(const Settings& settings);
 std::unique_ptr<Workload> make_lmdb(const Settings& settings);
 std::unique_ptr<Workload> make_lmdb_wm(const Settings& settings);
 std::unique_ptr<Workload> make_rocksdb(const Settings& settings);
+std::unique_ptr<Workload> make_rocksdb_buffered(const Settings& settings);
 std::unique_ptr<Workload> make_berkeleydb(const Settings& settings);
+std::unique_ptr<Workload> make_berkeleydb_buffered(const Settings& settings);
 std::unique_ptr<Workload> make_wiredtiger(const Settings& settings);
 std::unique_ptr<Workload> make_wiredtiger_buffered(const Settings& settings);
 

@@ -35,9 +35,13 @@ class PlimsollEngine {
     }
     template <class Visit>
     Result<bool> get_to_update(Bytes key, Visit visit) {
-      return get(key, visit);
-    }  // the first updater wins
-
+      const bool locks = engine_.writes_.isolation == Isolation::read_committed;  // elsewhere the first updater wins
+      PLIMSOLL_ASSIGN(const std::optional<Value> value,
+                      locks ? transaction_.get_for_update(engine_.table_, key) : transaction_.get(engine_.table_, key));
+      if (!value) return false;
+      visit(value->bytes());
+      return true;
+    }
     template <class Visit>
     Result<std::size_t> multi_get(std::span<const Bytes> keys, Visit visit) {
       values_.resize(keys.size());
@@ -56,7 +60,10 @@ class PlimsollEngine {
       PLIMSOLL_ASSIGN(Cursor cursor, transaction_.cursor(engine_.table_));
       while (true) {
         PLIMSOLL_ASSIGN(const bool more, cursor.next());
-        if (!more || !visit(cursor.key(), cursor.value())) return {};
+        if (!more) return {};
+        std::optional<Value> large;  // a cursor does not hand these out
+        if (cursor.large()) { PLIMSOLL_ASSIGN(large, transaction_.get(engine_.table_, cursor.key())); }
+        if (!visit(cursor.key(), large ? large->bytes() : cursor.value())) return {};
       }
     }
     Result<void> put(Bytes key, Bytes value) { return transaction_.put(engine_.table_, key, value); }

@@ -4,6 +4,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
+#include <rocksdb/write_buffer_manager.h>
 
 #include "base/check.hpp"
 
@@ -26,7 +27,8 @@ rocksdb::Options options_for(const Settings& settings) {
   options.use_direct_io_for_flush_and_compaction = settings.direct_io;
 
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(settings.memory_budget - 2 * options.write_buffer_size);
+  table.block_cache = rocksdb::NewLRUCache(settings.memory_budget);
+  options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(settings.memory_budget / 2, table.block_cache);
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
   table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   table.cache_index_and_filter_blocks = settings.direct_io;  // inside the budget when the data does not fit
@@ -44,19 +46,31 @@ std::unexpected<Error> RocksdbEngine::engine_error(const rocksdb::Status& status
 
 Result<std::unique_ptr<RocksdbEngine>> RocksdbEngine::open(const Settings& settings) {
   std::unique_ptr<RocksdbEngine> engine(new RocksdbEngine);
-  const rocksdb::Options options = options_for(settings);
+  PLIMSOLL_TRY(engine->open_database(settings, Log::written));
+  return engine;
+}
+
+Result<std::unique_ptr<RocksdbBufferedEngine>> RocksdbBufferedEngine::open(const Settings& settings) {
+  std::unique_ptr<RocksdbBufferedEngine> engine(new RocksdbBufferedEngine);
+  PLIMSOLL_TRY(engine->open_database(settings, Log::buffered));
+  return engine;
+}
+
+Result<void> RocksdbEngine::open_database(const Settings& settings, Log log) {
+  rocksdb::Options options = options_for(settings);
+  options.manual_wal_flush = log == Log::buffered;
   rocksdb::DB* database = nullptr;
   if (settings.transactional) {
-    const rocksdb::Status status = rocksdb::TransactionDB::Open(options, {}, settings.path, &engine->transactions_);
+    const rocksdb::Status status = rocksdb::TransactionDB::Open(options, {}, settings.path, &transactions_);
     if (!status.ok()) return engine_error(status);
-    database = engine->transactions_;
+    database = transactions_;
   } else if (const rocksdb::Status status = rocksdb::DB::Open(options, settings.path, &database); !status.ok()) {
     return engine_error(status);
   }
-  engine->database_.reset(database);
-  engine->table_ = database->DefaultColumnFamily();
-  engine->write_options_.sync = settings.durability == Durability::durable;
-  return engine;
+  database_.reset(database);
+  table_ = database->DefaultColumnFamily();
+  write_options_.sync = settings.durability == Durability::durable;
+  return {};
 }
 
 RocksdbEngine::~RocksdbEngine() {
@@ -76,10 +90,7 @@ Result<void> RocksdbEngine::Session::begin(Access access) {
   if (access == Access::bulk_load) batch_.Clear();
   if (access == Access::read_write) {
     PLIMSOLL_CHECK(engine_.transactions_ != nullptr);
-    rocksdb::TransactionOptions options;
-    options.set_snapshot = true;
-    transaction_.reset(engine_.transactions_->BeginTransaction(engine_.write_options_, options, transaction_.release()));
-    read_options_.snapshot = transaction_->GetSnapshot();
+    transaction_.reset(engine_.transactions_->BeginTransaction(engine_.write_options_, {}, transaction_.release()));
     in_transaction_ = true;
   }
   return {};

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 #include "base/check.hpp"
@@ -27,7 +28,7 @@ class Histogram {
   // The duration that the fraction `share` of all records does not exceed, in microseconds; 0 when nothing was recorded.
   double percentile_us(double share) const {
     PLIMSOLL_DCHECK(share > 0 && share <= 1);
-    const auto wanted = static_cast<std::uint64_t>(share * static_cast<double>(total_));
+    const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(total_)));
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < buckets; ++i) {
       seen += count_[i];

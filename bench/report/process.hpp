@@ -7,7 +7,8 @@
 
 namespace plimsoll::bench {
 
-std::uint64_t resident_peak_bytes();  // since the process began; 0 if the kernel does not tell
+std::uint64_t resident_peak_bytes();  // since the process began or reset_resident_peak(); 0 if the kernel does not tell
+void reset_resident_peak();           // no effect where the kernel refuses
 std::uint64_t resident_bytes();
 double processor_seconds();  // of all threads, user and system
 

@@ -15,9 +15,17 @@ constexpr std::uint64_t large_every = 499;  // keys
 constexpr std::size_t small_bytes_least = 16, small_bytes_max = 2064, large_bytes_max = 300'000;
 constexpr unsigned keys_a_transaction = 8;
 
+enum class Facet : std::uint64_t { size, contents };
+
+// A stream of its own for each: neighbours in key or generation share nothing.
+Random stream_of(std::uint64_t seed, std::uint64_t key, std::uint32_t generation, Facet facet) {
+  Random mixed(seed ^ key * 0x9E3779B97F4A7C15u);
+  return Random(mixed.next() ^ ((std::uint64_t{generation} << 1 | static_cast<std::uint64_t>(facet)) * 0xD1B54A32D192ED03u));
+}
+
 // Sizes drift: with its generations a key wanders from tens of bytes to kilobytes and back.
 std::size_t size_of(std::uint64_t seed, std::uint64_t key, std::uint32_t generation) {
-  Random random(seed ^ key * 0x9E3779B97F4A7C15u ^ generation);
+  Random random = stream_of(seed, key, generation, Facet::size);
   if (key % large_every == 0) return large_bytes_max / 5 + random.below(large_bytes_max / 5 * 4);
   constexpr unsigned phases = 7;
   return small_bytes_least + random.below(std::size_t{32} << (generation / 4 % phases));
@@ -26,7 +34,7 @@ std::size_t size_of(std::uint64_t seed, std::uint64_t key, std::uint32_t generat
 // Calls each(offset, word, bytes) for the contents, eight bytes at a time.
 template <class Each>
 bool for_each_word(std::uint64_t seed, std::uint64_t key, std::uint32_t generation, std::size_t size, Each each) {
-  Random random(seed + key * 31 + generation);
+  Random random = stream_of(seed, key, generation, Facet::contents);
   for (std::size_t i = 0; i < size; i += sizeof(std::uint64_t))
     if (!each(i, random.next(), std::min(sizeof(std::uint64_t), size - i))) return false;
   return true;
@@ -49,7 +57,7 @@ void HostileTotals::add(const HostileTotals& other) {
   checked += other.checked;
   pinned += other.pinned;
   held_peak = std::max(held_peak, other.held_peak);
-  giant_bytes += other.giant_bytes;
+  giant_bytes = std::max(giant_bytes, other.giant_bytes);
   giants_committed += other.giants_committed;
   giants_aborted += other.giants_aborted;
   wrong += other.wrong;
@@ -84,14 +92,17 @@ Result<void> HostileClient::load(Database& database, Table table) {
 void HostileClient::expect(std::uint64_t key, std::uint32_t generation, Bytes found) {
   ++totals_.checked;
   if (proves_itself(stage_.seed, key, generation, found)) return;
-  if (totals_.wrong++ == 0)
-    complaint_ = fmt::format("key {:x}, generation {}: {} bytes were expected, {} others were found", key, generation,
-                             size_of(stage_.seed, key, generation), found.size());
+  wrong(fmt::format("key {:x}, generation {}: {} bytes were expected, {} others were found", key, generation,
+                    size_of(stage_.seed, key, generation), found.size()));
 }
 
 void HostileClient::expect(std::uint64_t key, std::uint32_t generation, const std::optional<Value>& found) {
   if (found) return expect(key, generation, found->bytes());
-  if (totals_.wrong++ == 0) complaint_ = fmt::format("key {:x}, generation {}: not found", key, generation);
+  wrong(fmt::format("key {:x}, generation {}: not found", key, generation));
+}
+
+void HostileClient::wrong(std::string what) {
+  if (totals_.wrong++ == 0) complaint_ = std::move(what);
 }
 
 // True: the transaction is over, which happens; the client goes on.
@@ -187,11 +198,14 @@ Result<void> HostileClient::scan() {
     auto there = cursor->next();
     PLIMSOLL_PASSING(there);
     if (!*there || key_number(cursor->key()) != key) {
-      if (totals_.wrong++ == 0) complaint_ = fmt::format("a scan misses key {:x}", key);
+      wrong(fmt::format("a scan misses key {:x}", key));
       return {};
     }
     if (!cursor->large()) expect(key, generation(key), cursor->value());
   }
+  auto more = cursor->next();
+  PLIMSOLL_PASSING(more);
+  if (*more) wrong(fmt::format("a scan of keys below {:x} goes on", end));
   committed();
   return {};
 }
@@ -217,7 +231,10 @@ Result<void> HostileClient::hold() {
     if (!found) {
       if (!passing(found.error())) return std::unexpected(found.error());
       refused = true;
-    } else if (*found) {
+    } else if (!*found) {
+      expect(key, generation(key), *found);
+      break;
+    } else {
       bytes += (*found)->bytes().size();
       held.push_back({key, std::move(**found)});
     }
@@ -244,7 +261,10 @@ Result<void> HostileClient::pin() {
     generation_then = generation(key);
   }
   const std::uint64_t until = now_ns() + (100 + random_.below(1500)) * 1'000'000;
-  while (now_ns() < until && stage_.hostile()) PLIMSOLL_TRY(update());
+  while (now_ns() < until && stage_.hostile()) {
+    ++totals_.transactions;
+    PLIMSOLL_TRY(update());
+  }
   for (const auto& [key, generation_then] : seen) {
     auto found = tx->get(table_, Key(key).bytes());
     PLIMSOLL_PASSING(found);
@@ -287,6 +307,7 @@ Result<void> HostileClient::giant() {
     PLIMSOLL_PASSING(changed);
     written += size_of(stage_.seed, key, pending[i]);
     totals_.giant_bytes = std::max(totals_.giant_bytes, written);
+    giant_bytes_.store(totals_.giant_bytes, std::memory_order_relaxed);
   }
   if (random_.below(2) == 0) {
     auto done = tx->abort();
@@ -307,6 +328,10 @@ Result<void> HostileClient::check_all() {
     PLIMSOLL_ASSIGN(const std::optional<Value> found, tx.get(table_, Key(first_key() + i).bytes()));
     expect(first_key() + i, generations_[i], found);
   }
+  PLIMSOLL_ASSIGN(Transaction tx, database_->begin({.read_only = true}));
+  const Key first(first_key()), last(first_key() + (std::uint64_t{1} << 32) - 1);
+  PLIMSOLL_ASSIGN(const std::uint64_t rows, tx.count(table_, {.from = first.bytes(), .to = last.bytes()}));
+  if (rows != generations_.size()) wrong(fmt::format("client {} has {} rows instead of {}", number_, rows, generations_.size()));
   return {};
 }
 

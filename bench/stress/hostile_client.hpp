@@ -33,12 +33,13 @@ struct HostileStage {
 
 struct HostileTotals {
   std::uint64_t transactions = 0, commits = 0;
-  std::uint64_t refused = 0;    // memory_budget_exceeded, at any call
-  std::uint64_t retried = 0;    // any other retryable error
-  std::uint64_t checked = 0;    // values compared
-  std::uint64_t pinned = 0;     // snapshots read a second time, long after they were taken
-  std::uint64_t held_peak = 0;  // most bytes that a holder held
-  std::uint64_t giant_bytes = 0, giants_committed = 0, giants_aborted = 0;
+  std::uint64_t refused = 0;      // memory_budget_exceeded, at any call
+  std::uint64_t retried = 0;      // any other retryable error
+  std::uint64_t checked = 0;      // values compared
+  std::uint64_t pinned = 0;       // snapshots read a second time, long after they were taken
+  std::uint64_t held_peak = 0;    // most bytes that a holder held
+  std::uint64_t giant_bytes = 0;  // most that one giant wrote
+  std::uint64_t giants_committed = 0, giants_aborted = 0;
   std::uint64_t wrong = 0;
 
   void add(const HostileTotals& other);
@@ -54,7 +55,8 @@ class HostileClient {
   Result<void> step();
   Result<void> check_all();  // every own key
   const HostileTotals& totals() const { return totals_; }
-  std::uint64_t commits_now() const { return commits_.load(std::memory_order_relaxed); }  // from any thread
+  std::uint64_t commits_now() const { return commits_.load(std::memory_order_relaxed); }          // from any thread
+  std::uint64_t giant_bytes_now() const { return giant_bytes_.load(std::memory_order_relaxed); }  // from any thread
   const std::string& complaint() const { return complaint_; }
 
  private:
@@ -64,6 +66,7 @@ class HostileClient {
   std::uint32_t& generation(std::uint64_t key) { return generations_[key - first_key()]; }
   void expect(std::uint64_t key, std::uint32_t generation, const std::optional<Value>& found);
   void expect(std::uint64_t key, std::uint32_t generation, Bytes found);
+  void wrong(std::string what);
   bool passing(const Error& error);
   Result<void> put(Transaction& tx, std::uint64_t key, std::uint32_t generation);
   Result<void> update();
@@ -82,7 +85,7 @@ class HostileClient {
   Table table_{};
   std::vector<std::uint32_t> generations_;
   HostileTotals totals_;
-  std::atomic<std::uint64_t> commits_{0};
+  std::atomic<std::uint64_t> commits_{0}, giant_bytes_{0};
   std::string complaint_;
 };
 

@@ -1,7 +1,7 @@
 // The hostile stress run: everything that makes a store of versions grow, at once, inside one budget. Clients (hostile_client.hpp)
 // work through stages: calm and hostile in turn, then hostile at the full budget, at half of it, and at the full one again. A
 // watcher reads the kernel's figure of resident memory all the while. At the end every value is compared, the store verifies
-// itself, is reopened and compared again.
+// itself, is reopened and compared again; resident memory counts until then.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +22,8 @@ struct HostileSettings {
   double held_share = 0.25;  // of the budget, by the values that clients keep
   std::uint64_t seed = 1;
   std::string path;
+
+  Result<void> check() const;  // invalid_argument: too few threads or keys for every role to do its part
 };
 
 // A hostile stretch and the mean of the calm ones before and after it.
@@ -33,7 +35,7 @@ struct HostilePair {
 struct HostileReport {
   HostileTotals totals;
   std::vector<HostilePair> pairs;
-  std::uint64_t rss_peak_bytes = 0;      // above all lines: the largest
+  std::uint64_t rss_peak_bytes = 0;      // the largest of the run, by the kernel
   std::int64_t rss_over_line_bytes = 0;  // most above the line of its time
   bool halved = false;
   double halving_processor_s = 0;  // of all threads, from the order until resident memory was below the new line

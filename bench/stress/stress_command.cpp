@@ -9,6 +9,7 @@
 #include "bench/report/process.hpp"
 #include "bench/stress/hostile_run.hpp"
 #include "bench/stress/stress_run.hpp"
+#include "bench/work_folder.hpp"
 #include "bench/workloads/workload.hpp"
 
 namespace plimsoll::bench {
@@ -45,7 +46,7 @@ Json facts_of(const HostileSettings& settings, const HostileReport& report, doub
   facts["seconds"] = seconds;
   std::vector<HostilePair> pairs = report.pairs;  // the middle one stands for all
   std::ranges::sort(pairs, {}, &HostilePair::share);
-  const HostilePair middle = pairs.empty() ? HostilePair{} : pairs[pairs.size() / 2];
+  const HostilePair middle = pairs.empty() ? HostilePair{} : pairs[(pairs.size() - 1) / 2];  // the lower of two
   facts["ops_per_s"] = middle.hostile_commits_per_s;
   facts["rss_peak_mib"] = mib(report.rss_peak_bytes);
   facts["budget_mib"] = mib(settings.memory_budget);
@@ -106,6 +107,7 @@ int run_hostile_command(const Arguments& arguments, bool as_json) {
                                  .held_share = arguments.held_share,
                                  .seed = given.seed,
                                  .path = given.path + "/hostile"};
+  if (auto sound = settings.check(); !sound) return report_failure("stress hostile", sound.error(), as_json);
   remove_folder(settings.path);
   const std::uint64_t begin = now_ns();
   const Result<HostileReport> report = run_hostile(settings);
@@ -149,13 +151,19 @@ int run_stress_command(const Arguments& arguments, bool as_json) {
 
 CommandBody add_stress_command(CLI::App& command) {
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("--reopen-every", arguments->seconds_per_open, "seconds between closing, opening and verifying")
-      ->check(CLI::Range(0.1, 1e6));
-  arguments->overrides.add_to(command);
+  arguments->overrides.add_run_to(command);
+  std::vector<CLI::Option*> of_models = arguments->overrides.add_store_to(command);
+  of_models.push_back(
+      command.add_option("--reopen-every", arguments->seconds_per_open, "seconds between closing, opening and verifying")
+          ->check(plain_number)
+          ->check(CLI::Range(0.1, 1e6)));
   CLI::App* hostile = command.add_subcommand("hostile", "everything that makes a store grow, at once, inside one memory budget");
+  for (CLI::Option* option : of_models) hostile->excludes(option);
   hostile->add_option("--giant-budgets", arguments->giant_budgets, "what the largest transaction writes, in budgets")
+      ->check(plain_number)
       ->check(CLI::Range(0.0, 1e6));
   hostile->add_option("--held-share", arguments->held_share, "the share of the budget that clients fill with values they keep")
+      ->check(plain_number)
       ->check(CLI::Range(0.0, 0.6))
       ->capture_default_str();
   return [arguments, hostile](bool as_json) {

@@ -101,6 +101,7 @@ Result<StressTotals> run_stress(const StressSettings& settings) {
   PLIMSOLL_TRY(check_store(store, threads, settings));
   PLIMSOLL_TRY(store.database.close());
   for (const StressThread& thread : threads) totals.add(thread.totals());
+  if (totals.commits == 0) return fail(ErrorCode::io_error, "seed {}: not one transaction committed", settings.seed);
   return totals;
 }
 

@@ -48,7 +48,7 @@ class StressThread::Impl {
   Result<void> savepoint_excursion(Transaction& transaction);
   Result<void> transfer();
   Result<void> check_sum();
-  Result<std::int64_t> balance(Transaction& transaction, std::uint64_t number);
+  Result<std::int64_t> balance(Transaction& transaction, std::uint64_t number, bool to_update);
 
   TransactionOptions options(bool read_only) const {
     TransactionOptions made;
@@ -221,9 +221,12 @@ Result<void> StressThread::Impl::savepoint_excursion(Transaction& transaction) {
   return check_walk(transaction);
 }
 
-Result<std::int64_t> StressThread::Impl::balance(Transaction& transaction, std::uint64_t number) {
+// Where no first updater wins, what is going to be written must be locked when it is read.
+Result<std::int64_t> StressThread::Impl::balance(Transaction& transaction, std::uint64_t number, bool to_update) {
   const std::string key = account_key(number);
-  PLIMSOLL_ASSIGN(const std::optional<Value> value, transaction.get(accounts_, key));
+  const bool locks = to_update && settings_.isolation == Isolation::read_committed;
+  PLIMSOLL_ASSIGN(const std::optional<Value> value,
+                  locks ? transaction.get_for_update(accounts_, key) : transaction.get(accounts_, key));
   PLIMSOLL_TRY(expect(value && value->bytes().size() == sizeof(std::int64_t), "an account is missing or damaged", key));
   std::int64_t found = 0;
   std::memcpy(&found, value->bytes().data(), sizeof found);
@@ -235,8 +238,8 @@ Result<void> StressThread::Impl::transfer() {
   const std::uint64_t to = (from + 1 + random_.below(accounts - 1)) % accounts;
   const auto amount = static_cast<std::int64_t>(random_.below(50));
   PLIMSOLL_ASSIGN(Transaction transaction, database_->begin(options(false)));
-  PLIMSOLL_ASSIGN(const std::int64_t from_balance, balance(transaction, from));
-  PLIMSOLL_ASSIGN(const std::int64_t to_balance, balance(transaction, to));
+  PLIMSOLL_ASSIGN(const std::int64_t from_balance, balance(transaction, from, true));
+  PLIMSOLL_ASSIGN(const std::int64_t to_balance, balance(transaction, to, true));
   PLIMSOLL_TRY(transaction.put(accounts_, account_key(from), account_value(from_balance - amount)));
   PLIMSOLL_TRY(transaction.put(accounts_, account_key(to), account_value(to_balance + amount)));
   PLIMSOLL_TRY(transaction.commit());
@@ -246,10 +249,12 @@ Result<void> StressThread::Impl::transfer() {
 }
 
 Result<void> StressThread::Impl::check_sum() {
-  PLIMSOLL_ASSIGN(Transaction transaction, database_->begin(options(true)));
+  TransactionOptions one_moment = options(true);  // whatever the others run under
+  one_moment.isolation = Isolation::snapshot;
+  PLIMSOLL_ASSIGN(Transaction transaction, database_->begin(one_moment));
   std::int64_t total = 0;
   for (std::uint64_t number = 0; number < accounts; ++number) {
-    PLIMSOLL_ASSIGN(const std::int64_t found, balance(transaction, number));
+    PLIMSOLL_ASSIGN(const std::int64_t found, balance(transaction, number, false));
     total += found;
   }
   PLIMSOLL_TRY(transaction.commit());

@@ -21,14 +21,11 @@ class AsyncCommitWorker : public WorkerBase<E> {
   static constexpr unsigned sample_every = 16;
   static constexpr std::uint64_t in_flight_max = 8192;
 
-  ~AsyncCommitWorker() {
-    while (started_ != finished_.load(std::memory_order_acquire)) std::this_thread::sleep_for(std::chrono::microseconds(100));
-  }
+  ~AsyncCommitWorker() { wait_for_all(); }
 
   Result<std::uint64_t> step() {
     while (started_ - finished_.load(std::memory_order_acquire) >= in_flight_max)
       std::this_thread::sleep_for(std::chrono::microseconds(20));
-    if (failed_.load(std::memory_order_acquire)) return fail(ErrorCode::io_error, "an asynchronous commit failed");
     const std::uint64_t row = this->rows_.next();
     PLIMSOLL_TRY(this->session_->begin(Access::single_write));
     PLIMSOLL_TRY(this->session_->put(Key(row).bytes(), this->new_value(row)));
@@ -37,13 +34,25 @@ class AsyncCommitWorker : public WorkerBase<E> {
       --started_;  // refused: the callback will not come
       return std::unexpected(decided.error());
     }
+    return news_so_far();
+  }
+
+  Result<std::uint64_t> drain() {
+    wait_for_all();
+    return news_so_far();
+  }
+
+ private:
+  void wait_for_all() const {
+    while (started_ != finished_.load(std::memory_order_acquire)) std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+  Result<std::uint64_t> news_so_far() {
     const std::uint64_t finished = finished_.load(std::memory_order_acquire);
+    if (failed_.load(std::memory_order_acquire)) return fail(ErrorCode::io_error, "an asynchronous commit failed");
     const std::uint64_t news = finished - reported_;
     reported_ = finished;
     return news;
   }
-
- private:
   static void done(void* context, Result<void> outcome) {
     auto* self = static_cast<AsyncCommitWorker*>(context);
     if (!outcome) self->failed_.store(true, std::memory_order_release);

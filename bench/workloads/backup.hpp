@@ -65,7 +65,7 @@ class Backup final : public Workload {
     facts["without_backup_ops_per_s"] = without_.rate();
     facts["without_backup_p99_us"] = without_.latency.percentile_us(0.99);
     facts["pairs"] = sorted.size();
-    facts["ratio_median"] = sorted[sorted.size() / 2];
+    facts["ratio_median"] = sorted[(sorted.size() - 1) / 2];  // the lower of two
     facts["ratio_least"] = sorted.front();
     facts["ratio_most"] = sorted.back();
     facts["ratios"] = ratios_;
@@ -90,6 +90,7 @@ class Backup final : public Workload {
     Result<bool> runs = true;
     PLIMSOLL_ASSIGN(SliceResult result,
                     run_slice<Worker>(workers, {.seconds = longest,
+                                                .tick_seconds = 0.01,
                                                 .on_tick = [&](double, std::uint64_t) { runs = engine_->backup_runs(); },
                                                 .until = [&] { return !runs || !*runs; }}));
     PLIMSOLL_TRY(runs);

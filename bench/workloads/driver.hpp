@@ -3,7 +3,9 @@
 //   void abort();                   after a step that failed
 //   std::uint64_t sum() const;      of all value bytes it has read
 // A step that fails with a retryable error is aborted, counted and drawn again; any other error ends the run. Latency is sampled
-// (one step in `sample_every`), because reading the clock twice costs a tenth of a fast read.
+// (one step in `sample_every`), because reading the clock twice costs a tenth of a fast read. A worker whose steps are done behind
+// its back also has
+//   Result<std::uint64_t> drain();  waits for them; how many operations that was. The slice's time counts until then.
 #pragma once
 
 #include <atomic>
@@ -45,7 +47,8 @@ struct SliceResult {
 struct SliceOptions {
   double seconds = 1;
   unsigned sample_every = 1;
-  std::function<void(double elapsed, std::uint64_t operations)> on_tick{};  // every 100 ms, from the calling thread
+  double tick_seconds = 0.1;
+  std::function<void(double elapsed, std::uint64_t operations)> on_tick{};  // every tick, from the calling thread
   std::function<bool()> until{};                                            // asked after each tick: the slice ends early
 };
 
@@ -59,7 +62,7 @@ struct alignas(64) ThreadRun {
 };
 
 template <class Worker>
-void run_worker(Worker& worker, ThreadRun& run, const std::atomic<bool>& stop, unsigned sample_every) {
+void run_worker(Worker& worker, ThreadRun& run, std::atomic<bool>& stop, unsigned sample_every) {
   unsigned until_sample = 0;
   std::uint64_t operations = 0;
   while (!stop.load(std::memory_order_relaxed)) {
@@ -74,12 +77,19 @@ void run_worker(Worker& worker, ThreadRun& run, const std::atomic<bool>& stop, u
     }
     if (!done) {
       worker.abort();
-      if (!is_retryable(done.error().code())) run.error = done.error();
-      return;
+      if (is_retryable(done.error().code())) break;
+      run.error = done.error();
+      stop.store(true, std::memory_order_relaxed);
+      break;
     }
     if (sampled) run.latency.record(now_ns() - begin);
     operations += *done;
     run.operations.store(operations, std::memory_order_relaxed);
+  }
+  if constexpr (requires { worker.drain(); }) {
+    const Result<std::uint64_t> late = worker.drain();
+    if (!late && !run.error) run.error = late.error();
+    run.operations.store(operations + late.value_or(0), std::memory_order_relaxed);
   }
 }
 
@@ -102,9 +112,9 @@ Result<SliceResult> run_slice(std::span<const std::unique_ptr<Worker>> workers, 
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < workers.size(); ++i)
     threads.emplace_back([&, i] { detail::run_worker(*workers[i], runs[i], stop, options.sample_every); });
-  while (elapsed() < options.seconds && !(options.until && options.until())) {
+  while (elapsed() < options.seconds && !stop.load(std::memory_order_relaxed) && !(options.until && options.until())) {
     const double left = options.seconds - elapsed();
-    if (left > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.on_tick ? std::min(left, 0.1) : left));
+    if (left > 0) std::this_thread::sleep_for(std::chrono::duration<double>(std::min(left, options.tick_seconds)));
     if (options.on_tick) options.on_tick(elapsed(), operations_so_far());
   }
   stop.store(true, std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,9 +97,11 @@ class Recovery final : public Workload {
   Result<void> build_and_kill() {
     int ends[2] = {-1, -1};
     if (::pipe(ends) != 0) return fail_os(errno, "make a pipe");
-    const pid_t child = ::fork();
+    const pid_t parent = ::getpid(), child = ::fork();
     if (child < 0) return fail_os(errno, "fork");
     if (child == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != parent) ::_exit(1);  // it died before that
       ::close(ends[0]);
       build_until_killed(ends[1]);
     }

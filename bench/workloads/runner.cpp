@@ -102,6 +102,9 @@ Json run_facts(std::string_view engine, const Settings& settings, const SliceRes
 }
 
 Result<Json> run_workload(std::string_view engine, Workload& workload, const Settings& settings, bool scaling) {
+  if (scaling && !is_sliceable(settings.workload))
+    return fail(ErrorCode::invalid_argument, "{} does not run in slices: --scaling has no meaning", settings.workload);
+  reset_resident_peak();
   PLIMSOLL_TRY(workload.prepare());
   if (settings.load_only) return Json{{"engine", engine}, {"workload", settings.workload}, {"loaded", workload.store_folder()}};
   if (is_sliceable(settings.workload))

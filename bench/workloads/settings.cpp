@@ -9,7 +9,7 @@ namespace plimsoll::bench {
 
 std::string Settings::dataset() const {
   const bool accounts = workload == "transfer";
-  return fmt::format("{}-{}x{}", accounts ? "accounts" : "rows", keys, value_bytes);
+  return fmt::format("{}-{}x{}-pages-{}", accounts ? "accounts" : "rows", keys, value_bytes, page_size);
 }
 
 std::span<const WorkloadFacts> workload_table() {

@@ -97,6 +97,7 @@ class SteadyWorkload final : public Workload {
 
   Result<void> prepare() override {
     PLIMSOLL_ASSIGN(engine_, open_loaded<E>(folder_, settings_, Worker::fill));
+    if (!settings_.direct_io) PLIMSOLL_TRY(Worker::verify(*engine_, settings_));  // and every engine has read all of it once
     for (unsigned thread = 0; thread < settings_.threads; ++thread) {
       auto worker = std::make_unique<Worker>(*engine_, settings_, thread);
       PLIMSOLL_TRY(worker->begin());

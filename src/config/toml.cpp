@@ -22,10 +22,12 @@ std::optional<TomlError> too_long(std::string_view text) {
   std::size_t begin = 0;  // of the line
   for (std::size_t at = 0; at < text.size(); ++at) {
     if (at >= file_bytes_max) return TomlError{line, fmt::format("the file has more than {} bytes", file_bytes_max)};
-    if (at - begin >= line_bytes_max) return TomlError{line, fmt::format("the line has more than {} bytes", line_bytes_max)};
-    if (text[at] != '\n') continue;
-    ++line;
-    begin = at + 1;
+    if (text[at] == '\n') {
+      ++line;
+      begin = at + 1;
+    } else if (at - begin >= line_bytes_max) {
+      return TomlError{line, fmt::format("the line has more than {} bytes", line_bytes_max)};
+    }
   }
   return {};
 }

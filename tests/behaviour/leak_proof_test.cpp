@@ -88,8 +88,10 @@ class Worker {
   // Others write, too: what is refused for their sake is noted, and the transaction goes.
   bool went(const Result<void>& outcome) {
     if (outcome) return true;
-    EXPECT_TRUE(is_retryable(outcome.error().code())) << outcome.error().message();
-    note(outcome.error().code() == ErrorCode::lock_timeout ? End::lock_timeout : End::conflict);
+    const ErrorCode code = outcome.error().code();
+    EXPECT_TRUE(code == ErrorCode::lock_timeout || code == ErrorCode::conflict || code == ErrorCode::deadlock)
+        << outcome.error().message();
+    note(code == ErrorCode::lock_timeout ? End::lock_timeout : End::conflict);
     return false;
   }
   bool put(Transaction& tx, const std::string& at, std::size_t bytes = 40) {

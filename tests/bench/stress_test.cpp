@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "bench/command_line.hpp"
+#include "bench/work_folder.hpp"
 
 namespace plimsoll::bench {
 namespace {

@@ -47,7 +47,7 @@ for shell in "${shells[@]}"; do
   is "$shell" scan sc
   is "$shell" "$(lines durable relaxed)" put folder k v --durability ''
   is "$shell" "$(lines auto csv db_dump jsonl tsv)" load folder --format ''
-  is "$shell" "$(lines snapshot serializable)" bench --isolation s
+  is "$shell" "$(lines read_committed snapshot)" bench --isolation ''
   is "$shell" "$(lines ycsb_a ycsb_b ycsb_c ycsb_f)" bench read_uniform y
   is "$shell" "$(lines bash fish zsh)" completion ''
   is "$shell" --limit scan folder --range a b --li

@@ -221,6 +221,8 @@ TEST(Config, WhatIsNoTomlIsRefusedWithItsLine) {
   EXPECT_TRUE(refusal("\npage_size = \"4KiB").starts_with("f.toml:2: "));
   EXPECT_TRUE(refusal("x = \"\xFF\"").starts_with("f.toml:1: "));
   EXPECT_EQ(refusal("#" + std::string(2000, 'x')), "f.toml:1: the line has more than 1024 bytes");
+  EXPECT_EQ(refusal("#" + std::string(1024, 'x') + "\n"), "f.toml:1: the line has more than 1024 bytes");
+  EXPECT_EQ(refusal("#" + std::string(1023, 'x') + "\n"), "nothing");
   EXPECT_EQ(refusal(std::string(70'000, '\n')), "f.toml:65537: the file has more than 65536 bytes");
 }
 
