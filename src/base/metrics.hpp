@@ -47,6 +47,7 @@ namespace plimsoll {
   X(pages_read_ahead, "pages", "pages read before anybody asked for them")                                     \
   X(pages_written, "pages", "pages written to files")                                                          \
   X(evictions, "pages", "pages evicted from the pool")                                                         \
+  X(eviction_steps, "frames", "frames looked at for pages to evict")                                           \
   X(version_pages_spilled, "pages", "version pages written out to make room")                                  \
   X(doublewrite_batches, "batches", "batches written to the doublewrite area")                                 \
   X(torn_pages_repaired, "pages", "torn pages restored from the doublewrite area")                             \

@@ -3,8 +3,9 @@
 // nodes of trees: next to everybody waits for one that is not there. Clean pages are dropped at once; dirty ones are collected
 // and written in batches, and those that nobody has read meanwhile go after that. Readers are never waited for.
 //
-// Several threads may evict at the same time; the hand is moved under a mutex, a few hundred frames at a time, writing happens
-// without it.
+// One thread at a time looks for pages to evict; the others wait for the frames that it frees. If each of them moved the hand, it
+// would go round a hundred times for every page while a batch is on its way, and a page would be cold a millisecond after it was
+// read. The hand is moved under a mutex, a few hundred frames at a time; writing happens without it.
 #include <algorithm>
 
 #include "base/check.hpp"
@@ -34,66 +35,81 @@ Result<FreeFrame> Pool::take_frame() {
 // What can be had without writing or waiting.
 FreeFrame Pool::try_take_frame() {
   if (FreeFrame frame = pop_free()) return frame;
-  if (!grow(1)) sweep(evicted_at_once, nullptr, Cooling::respected);
+  if (!grow(1) && evictor_turn_.try_take()) {
+    const TurnHolder turn(evictor_turn_, TurnHolder::Adopt::adopted);
+    sweep(evicted_at_once, nullptr, Cooling::respected, steps_at_once);
+  }
   return pop_free();
 }
 
+// Who has waited for long queues for the turn: newcomers may have been faster.
 Result<FreeFrame> Pool::take_by_eviction() {
-  unsigned idle = 0, busy = 0;
+  unsigned idle = 0, busy = 0, waits = 0;
   while (idle < rounds_idle_max && busy < rounds_busy_max) {
-    WriteCandidates dirty;
-    const Swept swept = sweep(evicted_at_once, &dirty, idle + busy < rounds_gentle ? Cooling::respected : Cooling::ignored);
-    if (FreeFrame frame = pop_free()) return frame;
-    if (swept.freed != 0) continue;  // others were faster
-    if (dirty.count != 0) {
-      const Result<bool> wrote = write_for_eviction(dirty);
-      if (FreeFrame frame = pop_free()) return frame;
-      if (!wrote) {
-        sweep(1, nullptr, Cooling::ignored);  // nothing can be written any more: a clean page, however warm
+    if (!evictor_turn_.try_take()) {
+      if (waits++ < waits_before_queueing) {
+        wait_for_free_frame();
         if (FreeFrame frame = pop_free()) return frame;
-        return std::unexpected(wrote.error());
+        continue;
       }
-      if (*wrote) continue;
+      evictor_turn_.take();
+    }
+    Swept swept;
+    {
+      TurnHolder evictor(evictor_turn_, TurnHolder::Adopt::adopted);
+      if (FreeFrame frame = pop_free()) return frame;  // somebody else's
+      const Result<bool> evicted = evict(idle + busy < rounds_gentle ? Cooling::respected : Cooling::ignored, swept, evictor);
+      if (FreeFrame frame = pop_free()) return frame;
+      if (!evicted) return std::unexpected(evicted.error());
+      if (*evicted) continue;  // others were faster
     }
     if (grow(1)) continue;
-    ++(swept.busy || dirty.count != 0 ? busy : idle);
+    ++(swept.busy ? busy : idle);
     wait_for_free_frame();
   }
   return fail(ErrorCode::memory_budget_exceeded, "all {} frames of the buffer pool are in use",
               committed_.load(std::memory_order_relaxed) * frames_of_chunk());
 }
 
-// Writes the candidates, unless somebody else's batch has brought a free frame meanwhile. True if that was so, or something was
-// written. Those who need frames wait for the batch that is under way, and one of them writes the next. Only who has waited for
-// long queues for the turn: its holders may be a checkpoint that frees nothing and takes it again and again.
-Result<bool> Pool::write_for_eviction(const WriteCandidates& dirty) {
-  for (unsigned waits = 0; !writer_turn_.try_take(); ++waits) {
-    if (waits == waits_before_queueing) {
-      writer_turn_.take();
-      break;
-    }
-    wait_for_free_frame();
-    if (free_count_.load(std::memory_order_relaxed) != 0) return true;
-  }
-  const TurnHolder turn(writer_turn_, TurnHolder::Adopt::adopted);
-  if (free_count_.load(std::memory_order_relaxed) != 0) return true;
-  PLIMSOLL_ASSIGN(const std::size_t written,
-                  write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
-  return written != 0;
+// One sweep, and a batch of writes if it has found no clean page to drop. True: a page was dropped or written.
+Result<bool> Pool::evict(Cooling cooling, Swept& swept, TurnHolder& evictor) {
+  WriteCandidates dirty;
+  swept = sweep(evicted_at_once, &dirty, cooling);
+  if (swept.freed != 0 || dirty.count == 0) return swept.freed != 0;
+  swept.busy = true;
+  const auto written = write_for_eviction(dirty, evictor);
+  if (written) return *written != 0;
+  if (sweep(1, nullptr, Cooling::ignored).freed != 0) return true;  // nothing can be written any more: a clean page, however warm
+  return std::unexpected(written.error());
+}
+
+// The next may look for clean pages as soon as this batch is the one that is written; more than one does not wait for the writer.
+Result<std::size_t> Pool::write_for_eviction(const WriteCandidates& dirty, TurnHolder& evictor) {
+  const TurnHolder writer(writer_turn_);
+  evictor.end();
+  return write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling);
 }
 
 // Moves the hand until `wanted` clean pages are gone, `dirty` is full or holds a quarter of the pool, or it has been round twice.
 Pool::Swept Pool::sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling) {
+  return sweep(wanted, dirty, cooling, 2 * committed_.load(std::memory_order_relaxed) * frames_of_chunk());
+}
+
+Pool::Swept Pool::sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling, std::size_t steps) {
   Swept swept;
-  const std::size_t frames = committed_.load(std::memory_order_relaxed) * frames_of_chunk(), steps = 2 * frames;
+  const std::size_t frames = committed_.load(std::memory_order_relaxed) * frames_of_chunk();
   // Not most of a small pool: what a descent has just read would go before it has reached its leaf, again and again.
   if (dirty != nullptr) dirty->limit = std::clamp<std::size_t>(frames / 4, 1, dirty->frames.size());
   for (std::size_t step = 0; step < steps;) {
     const MutexLock lock(clock_mutex_);
-    for (const std::size_t end = std::min(steps, step + steps_at_once); step < end; ++step) {
+    const std::size_t begin = step, end = std::min(steps, step + steps_at_once);
+    bool enough = false;
+    for (; step < end && !enough; ++step) {
       look_at(next_in_clock(), dirty, cooling, swept);
-      if (swept.freed >= wanted || (dirty != nullptr && dirty->full())) return swept;
+      enough = swept.freed >= wanted || (dirty != nullptr && dirty->full());
     }
+    metrics_.add(Counter::eviction_steps, step - begin);
+    if (enough) return swept;
   }
   return swept;
 }
@@ -184,13 +200,13 @@ Result<bool> Pool::run_background() {
   const std::size_t low_water = std::clamp<std::size_t>(frames / 16, 8, 1024);
   const std::size_t free = free_count_.load(std::memory_order_relaxed);
   if (free >= low_water) return false;
-  if (grow(low_water)) return true;  // nothing is evicted while the budget has room
+  if (grow(low_water)) return true;             // nothing is evicted while the budget has room
+  if (!evictor_turn_.try_take()) return false;  // somebody in need is at it
+  TurnHolder evictor(evictor_turn_, TurnHolder::Adopt::adopted);
   WriteCandidates dirty;
   const Swept swept = sweep(low_water - free, &dirty, Cooling::respected);
   if (dirty.count == 0) return swept.freed != 0;
-  const TurnHolder turn(writer_turn_);
-  PLIMSOLL_ASSIGN(const std::size_t written,
-                  write_frames(std::span(dirty.frames).first(dirty.count), Waiting::no, After::evict_if_cooling));
+  PLIMSOLL_ASSIGN(const std::size_t written, write_for_eviction(dirty, evictor));
   return swept.freed + written != 0;
 }
 

@@ -312,13 +312,15 @@ class Pool final : public memory::Reclaimer {
   // eviction.cpp
   FreeFrame try_take_frame();
   Result<FreeFrame> take_by_eviction();
+  Swept sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling, std::size_t steps);
   Swept sweep(std::size_t wanted, WriteCandidates* dirty, Cooling cooling);
   void note_whether_inner(const ExclusivePage& page);
   bool holds_versions(FrameIndex frame) const;
   FrameIndex next_in_clock() PLIMSOLL_REQUIRES(clock_mutex_);
   void look_at(FrameIndex frame, WriteCandidates* dirty, Cooling cooling, Swept& swept) PLIMSOLL_REQUIRES(clock_mutex_);
   bool try_drop_clean(FrameIndex frame);
-  Result<bool> write_for_eviction(const WriteCandidates& dirty);
+  Result<bool> evict(Cooling cooling, Swept& swept, TurnHolder& evictor);
+  Result<std::size_t> write_for_eviction(const WriteCandidates& dirty, TurnHolder& evictor);
 
   // write_back.cpp; the caller has the writer's turn
   enum class After : std::uint8_t { keep, evict_if_cooling, evict };
@@ -363,6 +365,7 @@ class Pool final : public memory::Reclaimer {
   std::atomic<std::uint64_t> decommitted_ns_{0}, scrubbed_ns_{0};
   std::atomic<std::uint64_t> reclaimed_ns_{0};  // when somebody last wanted chunks back; 0: never
   Turn reclaim_turn_{LatchRank::pool};
+  Turn evictor_turn_{LatchRank::pool};  // moves the hand; its holder may take the writer's turn, never the other way round
 
   Mutex clock_mutex_{LatchRank::pool};  // the hand; and that no chunk goes while its frames are looked at
   FrameIndex hand_ PLIMSOLL_GUARDED_BY(clock_mutex_) = 0;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "base/check.hpp"
 #include "base/latch.hpp"
@@ -41,18 +42,21 @@ class Turn {
   std::uint64_t served_ PLIMSOLL_GUARDED_BY(mutex_) = 0;  // whose turn it is; next_: nobody's
 };
 
-// Has the turn, or (adopted) gives back what try_take() took.
+// Has the turn until end(), or (adopted) gives back what try_take() took.
 class TurnHolder {
  public:
   enum class Adopt : bool { adopted = true };
-  explicit TurnHolder(Turn& turn) : turn_(turn) { turn_.take(); }
-  TurnHolder(Turn& turn, Adopt) : turn_(turn) {}
-  ~TurnHolder() { turn_.give(); }
+  explicit TurnHolder(Turn& turn) : turn_(&turn) { turn.take(); }
+  TurnHolder(Turn& turn, Adopt) : turn_(&turn) {}
+  ~TurnHolder() { end(); }
+  void end() {
+    if (Turn* const turn = std::exchange(turn_, nullptr)) turn->give();
+  }
   TurnHolder(const TurnHolder&) = delete;
   TurnHolder& operator=(const TurnHolder&) = delete;
 
  private:
-  Turn& turn_;
+  Turn* turn_;
 };
 
 }  // namespace plimsoll::storage
