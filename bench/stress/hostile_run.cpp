@@ -262,9 +262,12 @@ class Run {
 Result<void> HostileSettings::check() const {
   constexpr unsigned clients_least = 4;  // one of each role
   constexpr std::uint64_t keys_least = 16, keys_end = std::uint64_t{1} << 32;
+  constexpr std::size_t budget_least = 32_MiB;  // half of it is the least that a store may have
   if (clients < clients_least) return fail(ErrorCode::invalid_argument, "a hostile run needs {} threads", clients_least);
   if (keys_per_client < keys_least || keys_per_client >= keys_end)
     return fail(ErrorCode::invalid_argument, "keys: each client of a hostile run has {} to 2^32 - 1", keys_least);
+  if (memory_budget < budget_least)
+    return fail(ErrorCode::invalid_argument, "a hostile run halves the budget: {} bytes are wanted at least", budget_least);
   return {};
 }
 

@@ -23,7 +23,7 @@ struct HostileSettings {
   std::uint64_t seed = 1;
   std::string path;
 
-  Result<void> check() const;  // invalid_argument: too few threads or keys for every role to do its part
+  Result<void> check() const;  // invalid_argument: too few threads, keys or bytes for every role to do its part
 };
 
 // A hostile stretch and the mean of the calm ones before and after it.

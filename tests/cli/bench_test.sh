@@ -14,7 +14,7 @@ run 2 bench backup --scaling "${small[@]}"
 failed_with 'slices'
 run 2 bench read_uniform --keep
 failed_with '--path'
-for wrong in '--threads 3' '--keys 15' '--keys 4294967296' '--page-size 8KiB' '--reopen-every 1' '--durability durable'; do
+for wrong in '--threads 3' '--keys 15' '--keys 4294967296' '--memory-budget 31MiB' '--page-size 8KiB' '--reopen-every 1' '--durability durable'; do
   # shellcheck disable=SC2086
   run 2 stress hostile $wrong
 done
