@@ -19,7 +19,7 @@ lint_format() {
 # The files of src/ that have not passed since they, any header, or the checks last changed.
 unchecked_sources() {
   local file stamp newest
-  newest=$(find src include .clang-tidy -name '*.hpp' -o -name .clang-tidy | xargs ls -t | head -1)
+  newest=$(find src include .clang-tidy -name '*.hpp' -o -name .clang-tidy | xargs ls -t | sed -n 1p)
   find src -name '*.cpp' | sort | while read -r file; do
     stamp=build/lint/$file.ok
     if [ ! -e "$stamp" ] || [ "$file" -nt "$stamp" ] || [ "$newest" -nt "$stamp" ]; then echo "$file"; fi

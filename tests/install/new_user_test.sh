@@ -26,7 +26,7 @@ says 2 plimsoll count people.plim
 
 # Every command has its manual, and the shells have their completions.
 for command in $(plimsoll --help | awk '/^Subcommands:/ { listing = 1; next } /^[^ ]/ { listing = 0 } listing && /^  [a-z]/ { print $1 }'); do
-  zcat "$root/usr/share/man/man1/plimsoll-$command.1.gz" | grep -qx EXAMPLES ||
+  zcat "$root/usr/share/man/man1/plimsoll-$command.1.gz" | grep -x EXAMPLES >/dev/null ||
     { echo "new_user_test: no manual of $command" >&2; exit 1; }
 done
 for script in bash-completion/completions/plimsoll zsh/vendor-completions/_plimsoll fish/vendor_completions.d/plimsoll.fish; do
