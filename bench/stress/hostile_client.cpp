@@ -291,7 +291,7 @@ Result<void> HostileClient::giant() {
   std::uint64_t written = 0;
   std::optional<Savepoint> point;
   for (std::uint64_t at = 0; static_cast<double>(written) < wanted && stage_.hostile(); ++at) {
-    constexpr std::uint64_t large_in = 16;
+    constexpr std::uint64_t large_in = 4;
     const std::uint64_t key = at % large_in == 0 ? large_key(at / large_in) : first_key() + at % generations_.size(),
                         i = key - first_key();
     if (at % generations_.size() == 0) {
